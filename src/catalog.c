@@ -1,0 +1,369 @@
+/*-------------------------------------------------------------------------
+ *
+ * catalog.c
+ *	  The tables of schema seqgen: seqgen.generator and seqgen.layout.
+ *
+ * Rows are found by index with the catalog snapshot, never through SPI: it is
+ * current even where the transaction's own snapshot is older, and cheap.
+ *
+ * A schema named seqgen may be anybody's, so a table counts only if it is a
+ * member of the extension.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/dependency.h"
+#include "catalog/indexing.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "commands/extension.h"
+#include "commands/trigger.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "replication/logicalworker.h"
+#include "storage/lmgr.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/timestamp.h"
+
+#include "catalog.h"
+#include "clock.h"
+
+const char *const sg_kind_names[SG_KIND_COUNT] = {
+	[SG_KIND_SNOWFLAKE] = "snowflake",
+};
+
+/* columns of seqgen.generator */
+#define Anum_generator_generator	1
+#define Anum_generator_kind			2
+#define Anum_generator_layout		3
+#define Natts_generator				3
+
+/* columns of seqgen.layout */
+#define Anum_layout_name			1
+#define Anum_layout_epoch			2
+#define Anum_layout_unit_us			3
+#define Anum_layout_time_bits		4
+#define Anum_layout_node_bits		5
+#define Anum_layout_sequence_bits	6
+#define Anum_layout_node_last		7
+#define Anum_layout_builtin			8
+#define Natts_layout				8
+
+/* A relation of the extension in schema seqgen, or InvalidOid. */
+static Oid
+catalog_relation(const char *name)
+{
+	Oid			extension = get_extension_oid("seqgen", true);
+	Oid			schema;
+	Oid			relid;
+
+	if (!OidIsValid(extension))
+		return InvalidOid;
+	schema = get_namespace_oid("seqgen", true);
+	if (!OidIsValid(schema))
+		return InvalidOid;
+	relid = get_relname_relid(name, schema);
+	if (!OidIsValid(relid) ||
+		getExtensionOfObject(RelationRelationId, relid) != extension)
+		return InvalidOid;
+	return relid;
+}
+
+Oid
+sg_catalog_generator_table(void)
+{
+	return catalog_relation("generator");
+}
+
+Oid
+sg_catalog_default_generator(void)
+{
+	return catalog_relation("snowflake_default");
+}
+
+/*
+ * Find the row of a table that its primary key names, as a copy, and leave the
+ * table open; NULL, with nothing open, if there is none.
+ */
+static HeapTuple
+catalog_find(const char *table, const char *index, ScanKey key,
+			 LOCKMODE lockmode, Relation *rel)
+{
+	Oid			relid = catalog_relation(table);
+	Oid			indexid;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	if (!OidIsValid(relid))
+		return NULL;
+
+	/* DROP EXTENSION drops the index first */
+	*rel = table_open(relid, lockmode);
+	indexid = get_relname_relid(index, RelationGetNamespace(*rel));
+	scan = systable_beginscan(*rel, indexid, OidIsValid(indexid), NULL, 1, key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+		tuple = heap_copytuple(tuple);
+	systable_endscan(scan);
+	if (!HeapTupleIsValid(tuple))
+		table_close(*rel, lockmode);
+	return tuple;
+}
+
+static HeapTuple
+catalog_find_generator(Oid relid, LOCKMODE lockmode, Relation *rel)
+{
+	ScanKeyData key;
+
+	ScanKeyInit(&key, Anum_generator_generator, BTEqualStrategyNumber,
+				F_OIDEQ, ObjectIdGetDatum(relid));
+	return catalog_find("generator", "generator_pkey", &key, lockmode, rel);
+}
+
+/* The layout in a row of seqgen.layout, all of whose columns are NOT NULL. */
+static void
+layout_from_tuple(HeapTuple tuple, TupleDesc desc, SgLayout *layout)
+{
+	Datum		values[Natts_layout];
+	bool		nulls[Natts_layout];
+
+	heap_deform_tuple(tuple, desc, values, nulls);
+	layout->epoch = sg_timestamp_to_unix(DatumGetTimestampTz(values[Anum_layout_epoch - 1]));
+	layout->unit = DatumGetInt32(values[Anum_layout_unit_us - 1]);
+	layout->time_bits = DatumGetInt32(values[Anum_layout_time_bits - 1]);
+	layout->node_bits = DatumGetInt32(values[Anum_layout_node_bits - 1]);
+	layout->sequence_bits = DatumGetInt32(values[Anum_layout_sequence_bits - 1]);
+	layout->node_last = DatumGetBool(values[Anum_layout_node_last - 1]);
+}
+
+static void
+layout_check(const SgLayout *layout)
+{
+	const char *problem = sg_layout_problem(layout);
+
+	if (problem != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("layout is not sound"),
+				 errdetail_internal("%s", problem)));
+}
+
+bool
+sg_catalog_layout(const char *name, SgLayout *layout)
+{
+	ScanKeyData key;
+	NameData	name_data;
+	Relation	rel;
+	HeapTuple	tuple;
+
+	if (strlen(name) >= NAMEDATALEN)
+		return false;
+	namestrcpy(&name_data, name);
+	ScanKeyInit(&key, Anum_layout_name, BTEqualStrategyNumber,
+				F_NAMEEQ, NameGetDatum(&name_data));
+	tuple = catalog_find("layout", "layout_pkey", &key, AccessShareLock, &rel);
+	if (tuple == NULL)
+		return false;
+
+	layout_from_tuple(tuple, RelationGetDescr(rel), layout);
+	heap_freetuple(tuple);
+	table_close(rel, AccessShareLock);
+	layout_check(layout);
+	return true;
+}
+
+void
+sg_catalog_layout_require(const char *name, SgLayout *layout)
+{
+	if (!sg_catalog_layout(name, layout))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("layout \"%s\" does not exist", name),
+				 errhint("See seqgen.layout for the layouts there are; write the name of a generator as 'name'::regclass.")));
+}
+
+bool
+sg_catalog_generator(Oid relid, SgCatalogGenerator *row)
+{
+	Relation	rel;
+	HeapTuple	tuple = catalog_find_generator(relid, AccessShareLock, &rel);
+	Datum		values[Natts_generator];
+	bool		nulls[Natts_generator];
+
+	if (tuple == NULL)
+		return false;
+
+	heap_deform_tuple(tuple, RelationGetDescr(rel), values, nulls);
+	row->kind = SG_KIND_SNOWFLAKE;	/* the table's CHECK allows no other */
+	namestrcpy(&row->layout_name,
+			   nulls[Anum_generator_layout - 1] ? "" :
+			   NameStr(*DatumGetName(values[Anum_generator_layout - 1])));
+	heap_freetuple(tuple);
+	table_close(rel, AccessShareLock);
+	sg_catalog_layout_require(NameStr(row->layout_name), &row->layout);
+	return true;
+}
+
+void
+sg_catalog_add_generator(Oid relid, SgKind kind, const char *layout)
+{
+	Relation	rel = table_open(sg_catalog_generator_table(), RowExclusiveLock);
+	Datum		values[Natts_generator];
+	bool		nulls[Natts_generator] = {false};
+	NameData	kind_name;
+	NameData	layout_name;
+	HeapTuple	tuple;
+
+	namestrcpy(&kind_name, sg_kind_names[kind]);
+	namestrcpy(&layout_name, layout);
+	values[Anum_generator_generator - 1] = ObjectIdGetDatum(relid);
+	values[Anum_generator_kind - 1] = NameGetDatum(&kind_name);
+	values[Anum_generator_layout - 1] = NameGetDatum(&layout_name);
+	tuple = heap_form_tuple(RelationGetDescr(rel), values, nulls);
+	CatalogTupleInsert(rel, tuple);
+	heap_freetuple(tuple);
+	table_close(rel, NoLock);
+	CommandCounterIncrement();
+}
+
+void
+sg_catalog_remove_generator(Oid relid)
+{
+	Relation	rel;
+	HeapTuple	tuple = catalog_find_generator(relid, RowExclusiveLock, &rel);
+
+	if (tuple == NULL)
+		return;
+	CatalogTupleDelete(rel, &tuple->t_self);
+	heap_freetuple(tuple);
+	table_close(rel, NoLock);
+}
+
+/* Does any generator, by the newest committed state, have the layout? */
+static bool
+layout_in_use(Name layout)
+{
+	ScanKeyData key;
+	SysScanDesc scan;
+	Relation	rel;
+	bool		found;
+
+	/* waits for every session that is adding a generator */
+	rel = table_open(sg_catalog_generator_table(), ShareRowExclusiveLock);
+	ScanKeyInit(&key, Anum_generator_layout, BTEqualStrategyNumber,
+				F_NAMEEQ, NameGetDatum(layout));
+	scan = systable_beginscan(rel, InvalidOid, false, NULL, 1, &key);
+	found = HeapTupleIsValid(systable_getnext(scan));
+	systable_endscan(scan);
+	table_close(rel, NoLock);
+	return found;
+}
+
+/*
+ * Keep a layout that is built in, or in use, as it is: its ids could not be
+ * read any more, and its generators would repeat some.
+ */
+static void
+layout_guard_old(HeapTuple tuple, TupleDesc desc)
+{
+	bool		isnull;
+	Name		name = DatumGetName(heap_getattr(tuple, Anum_layout_name, desc, &isnull));
+
+	if (DatumGetBool(heap_getattr(tuple, Anum_layout_builtin, desc, &isnull)))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("layout \"%s\" is built in and cannot be changed or removed", NameStr(*name)),
+				 errhint("Insert a layout of your own into seqgen.layout.")));
+	if (layout_in_use(name))
+		ereport(ERROR,
+				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
+				 errmsg("layout \"%s\" is in use and cannot be changed or removed", NameStr(*name)),
+				 errhint("Drop the generators of the layout first; seqgen.generator lists them.")));
+}
+
+static void
+layout_guard_new(HeapTuple tuple, TupleDesc desc)
+{
+	bool		isnull;
+	SgLayout	layout;
+
+	if (!creating_extension &&
+		DatumGetBool(heap_getattr(tuple, Anum_layout_builtin, desc, &isnull)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("only the layouts of the extension itself are built in"),
+				 errhint("Leave the column builtin out.")));
+
+	/* NULLs are for the table's own constraints to refuse */
+	if (HeapTupleHasNulls(tuple))
+		return;
+	layout_from_tuple(tuple, desc, &layout);
+	layout_check(&layout);
+}
+
+PG_FUNCTION_INFO_V1(sg_layout_guard);
+Datum
+sg_layout_guard(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger = (TriggerData *) fcinfo->context;
+	TupleDesc	desc;
+
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("can only be called as a trigger")));
+
+	/* a publication of all tables brings the publisher's rows along */
+	if (IsLogicalWorker())
+		PG_RETURN_POINTER(NULL);
+
+	desc = RelationGetDescr(trigger->tg_relation);
+	if (!TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
+		layout_guard_old(trigger->tg_trigtuple, desc);
+	if (TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
+		layout_guard_new(trigger->tg_trigtuple, desc);
+	else if (TRIGGER_FIRED_BY_UPDATE(trigger->tg_event))
+		layout_guard_new(trigger->tg_newtuple, desc);
+
+	PG_RETURN_POINTER(TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ?
+					  trigger->tg_newtuple : trigger->tg_trigtuple);
+}
+
+PG_FUNCTION_INFO_V1(sg_layout_limits);
+Datum
+sg_layout_limits(PG_FUNCTION_ARGS)
+{
+	TimestampTz epoch = PG_GETARG_TIMESTAMPTZ(0);
+	SgLayout	layout;
+	TupleDesc	desc;
+	Datum		values[5];
+	bool		nulls[5] = {false};
+
+	if (TIMESTAMP_NOT_FINITE(epoch))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+				 errmsg("epoch of a layout cannot be infinite")));
+	layout.epoch = sg_timestamp_to_unix(epoch);
+	layout.unit = PG_GETARG_INT32(1);
+	layout.time_bits = PG_GETARG_INT32(2);
+	layout.node_bits = PG_GETARG_INT32(3);
+	layout.sequence_bits = PG_GETARG_INT32(4);
+	layout.node_last = false;
+	layout_check(&layout);
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	values[0] = TimestampTzGetDatum(sg_unix_to_timestamp(sg_layout_us(&layout, sg_layout_max_time(&layout) + 1)));
+	values[1] = Int64GetDatum((sg_layout_max_sequence(&layout) + 1) * USECS_PER_SEC / layout.unit);
+	values[2] = Int32GetDatum((int32) sg_layout_max_node(&layout));
+	values[3] = Int32GetDatum((int32) sg_layout_max_own_node(&layout));
+	values[4] = Int64GetDatum(sg_layout_max_id(&layout));
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
+}

@@ -1,0 +1,53 @@
+/*-------------------------------------------------------------------------
+ *
+ * catalog.h
+ *	  The tables of schema seqgen.  Implemented in catalog.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SEQGEN_CATALOG_H
+#define SEQGEN_CATALOG_H
+
+#include "layout.h"
+
+typedef enum SgKind
+{
+	SG_KIND_SNOWFLAKE,
+} SgKind;
+
+#define SG_KIND_COUNT	1
+
+extern const char *const sg_kind_names[SG_KIND_COUNT];
+
+/* A row of seqgen.generator, with its layout. */
+typedef struct SgCatalogGenerator
+{
+	SgKind		kind;
+	NameData	layout_name;
+	SgLayout	layout;
+} SgCatalogGenerator;
+
+/*
+ * Rows as the newest committed, or own, state has them; false if there is no
+ * such row, or no extension.
+ */
+extern bool sg_catalog_generator(Oid relid, SgCatalogGenerator *row);
+extern bool sg_catalog_layout(const char *name, SgLayout *layout);
+
+/* The same, but raises an error that names what there is. */
+extern void sg_catalog_layout_require(const char *name, SgLayout *layout);
+
+/* The default generator's sequence, or InvalidOid without the extension. */
+extern Oid	sg_catalog_default_generator(void);
+
+/* seqgen.generator itself, or InvalidOid without the extension. */
+extern Oid	sg_catalog_generator_table(void);
+
+/*
+ * Add and remove a row of seqgen.generator, past its triggers; the caller has
+ * checked privileges and holds a lock on the sequence that keeps others out.
+ */
+extern void sg_catalog_add_generator(Oid relid, SgKind kind, const char *layout);
+extern void sg_catalog_remove_generator(Oid relid);
+
+#endif							/* SEQGEN_CATALOG_H */

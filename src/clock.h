@@ -1,0 +1,40 @@
+/*-------------------------------------------------------------------------
+ *
+ * clock.h
+ *	  The only reader of the system clock.  Implemented in clock.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SEQGEN_CLOCK_H
+#define SEQGEN_CLOCK_H
+
+#include "datatype/timestamp.h"
+
+/* Wall clock, in microseconds since the Unix epoch, with the test offset. */
+extern int64 sg_clock_now(void);
+
+/*
+ * Microseconds since the machine started, sleep included.  Does not step, and
+ * the test offset does not shift it.
+ */
+extern int64 sg_clock_elapsed(void);
+
+/*
+ * Check a reading of sg_clock_now against the time that has elapsed since the
+ * last reading that passed, and remember it.  Raises an error if the clock
+ * jumped forward further than seqgen.max_clock_jump allows.
+ */
+extern void sg_clock_check(int64 now);
+
+/* Between microseconds since the Unix epoch and a timestamp. */
+#define SG_UNIX_EPOCH_OFFSET \
+	((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
+#define sg_unix_to_timestamp(us)	((TimestampTz) ((us) - SG_UNIX_EPOCH_OFFSET))
+#define sg_timestamp_to_unix(ts)	((int64) (ts) + SG_UNIX_EPOCH_OFFSET)
+
+/* A time for a message, as text in the session's time zone, palloc'd. */
+extern char *sg_clock_text(int64 unix_us);
+
+extern void sg_clock_init(void);
+
+#endif							/* SEQGEN_CLOCK_H */

@@ -1,0 +1,64 @@
+/*-------------------------------------------------------------------------
+ *
+ * compat.h
+ *	  What differs between the server versions we support (15 and up).
+ *
+ * The code is written for the newest server; this file gives older ones what
+ * they lack, under the new name.  No other file names a version.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SEQGEN_COMPAT_H
+#define SEQGEN_COMPAT_H
+
+#include "access/parallel.h"
+#include "catalog/pg_class.h"
+#include "miscadmin.h"
+#include "replication/syncrep.h"
+#include "replication/walsender_private.h"
+#include "storage/backendid.h"
+#include "storage/proc.h"
+#include "utils/acl.h"
+#include "utils/rel.h"
+
+/* 17 moved the local transaction id into PGPROC.vxid */
+#if PG_VERSION_NUM >= 170000
+#define MyLocalTransactionId()	(MyProc->vxid.lxid)
+#else
+#define MyLocalTransactionId()	(MyProc->lxid)
+#endif
+
+/* 17 replaced backend ids, which start at 1, by proc numbers from 0 */
+#if PG_VERSION_NUM >= 170000
+#define MyBackendIndex()	((int) MyProcNumber)
+#define LeaderBackendIndex()	((int) ParallelLeaderProcNumber)
+#else
+#define MyBackendIndex()	((int) MyBackendId - 1)
+#define LeaderBackendIndex()	((int) ParallelLeaderBackendId - 1)
+#endif
+
+/* 16 made one function of the ownership checks */
+#if PG_VERSION_NUM < 160000
+static inline bool
+object_ownercheck(Oid classid, Oid objectid, Oid roleid)
+{
+	Assert(classid == RelationRelationId);
+	return pg_class_ownercheck(objectid, roleid);
+}
+#endif
+
+/* 16 renamed relfilenode to relfilelocator */
+#if PG_VERSION_NUM < 160000
+#define rd_newRelfilelocatorSubid	rd_newRelfilenodeSubid
+#define rd_firstRelfilelocatorSubid rd_firstRelfilenodeSubid
+#endif
+
+/* Minor releases of 2025 replaced sync_standbys_defined by a set of flags */
+#ifdef SYNC_STANDBY_DEFINED
+#define SyncStandbysInUse() \
+	((WalSndCtl->sync_standbys_status & SYNC_STANDBY_DEFINED) != 0)
+#else
+#define SyncStandbysInUse() (WalSndCtl->sync_standbys_defined)
+#endif
+
+#endif							/* SEQGEN_COMPAT_H */

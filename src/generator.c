@@ -1,0 +1,1812 @@
+/*-------------------------------------------------------------------------
+ *
+ * generator.c
+ *	  Slots of all generators, the one step that moves them, and the
+ *	  reservation that makes the step safe.
+ *
+ * A generator is a PostgreSQL sequence with a row in seqgen.generator.  Its
+ * slot in shared memory hands out ticks (see layout.h); the sequence's
+ * last_value is the durable bound of the ticks that may have been handed out.
+ *
+ * Promises:
+ *	1. last only grows, and no two callers are given the same tick.
+ *	2. A tick above limit is never given out.
+ *	3. limit is raised only after a bound above it is flushed to WAL, and
+ *	   confirmed by the synchronous standbys if any are named.  It never falls.
+ *	4. A slot, once freed, is not touched by those who knew it: it is freed
+ *	   only under a lock on its sequence that excludes all users, or when the
+ *	   sequence is gone.
+ *
+ * Taking a tick
+ *
+ *	last and limit are atomics, read and moved without a lock.  last is one
+ *	word with the node number below the tick, so whoever changes the number
+ *	defeats every compare-and-swap in flight.  A taker loads last, then (read
+ *	barrier) limit, and then swaps last.
+ *
+ *	That order carries the argument.  If the swap succeeds, last had the value
+ *	we loaded all the time from the load to the swap, for it never returns to
+ *	a value it left; so the limit we read in between was in force while last
+ *	was what we knew.  Writers change last before they raise limit (the raise
+ *	is a compare-and-swap, a full barrier): whoever reads a limit granted for
+ *	another node number, or after last was moved up, has either loaded last
+ *	after the move, or fails to swap.  And a limit is withdrawn by moving last
+ *	up to it first: nothing below is left to be taken.
+ *
+ * Reserving
+ *
+ *	The sequence page's content lock serializes reservations.  Under it a
+ *	reservation reads last_value; if somebody moved it (setval, nextval,
+ *	RESTART, a restore), last is raised above it.  It writes the new bound,
+ *	always as a full page image: after a plain nextval the page in memory
+ *	differs from what WAL holds, so a delta would be replayed onto another
+ *	page.  It notes the bound in the slot and unlocks; no lock is held over
+ *	the flush.  Only then limit is raised.  The content lock thus guards the
+ *	fields marked (P): written under the exclusive, read under either lock.
+ *
+ *	At its first use in a transaction a backend compares the page with the
+ *	noted bound, and reserves before its first take if they differ.  A
+ *	transaction can replace the sequence's storage (RESTART, CREATE); a bound
+ *	written there is durable only if it commits.  Such a bound is noted
+ *	without its storage, so that the next transaction reserves again, behind
+ *	the commit in WAL.  Nobody else can be using the generator meanwhile:
+ *	whatever replaces the storage locks out all others until its end.
+ *
+ * Who frees what
+ *
+ *	SG_LOCK_SLOTS guards the table: the hash from (database, sequence) to slot
+ *	number, the list of free slots, and the fields marked (T).  A backend keeps
+ *	a slot's address and generation; it checks the generation at its first use
+ *	in a transaction, after it has locked the sequence.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/generic_xlog.h"
+#include "access/htup_details.h"
+#include "access/relation.h"
+#include "access/transam.h"
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "catalog/objectaccess.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_database.h"
+#include "catalog/pg_sequence.h"
+#include "commands/sequence.h"
+#include "commands/trigger.h"
+#include "lib/ilist.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "port/atomics.h"
+#include "replication/logicalworker.h"
+#include "replication/walsender.h"
+#include "storage/bufmgr.h"
+#include "storage/latch.h"
+#include "storage/lmgr.h"
+#include "storage/shmem.h"
+#include "tcop/utility.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/hsearch.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+#include "utils/syscache.h"
+
+#include "compat.h"
+#include "guc.h"
+#include "shmem.h"
+#include "clock.h"
+#include "layout.h"
+#include "catalog.h"
+#include "backend.h"
+#include "node.h"
+#include "generator.h"
+
+/* the least that a reservation adds to what was given out, in us */
+#define MIN_RESERVATION		INT64CONST(100000)
+
+/* a generator that is too far ahead waits this long at most, in us */
+#define MAX_WAIT			USECS_PER_SEC
+
+/* the least time between two warnings of a layout's end, in us of uptime */
+#define WARNING_INTERVAL	(INT64CONST(3600) * USECS_PER_SEC)
+
+/* marks a slot whose next reservation somebody is making */
+#define AHEAD_TAKEN			PG_INT64_MAX
+
+typedef struct GeneratorSlot
+{
+	/* what every take touches, in a cache line of its own */
+	pg_atomic_uint64 last;		/* newest tick given out, node number below */
+	pg_atomic_uint64 limit;		/* last tick that is durably reserved */
+	pg_atomic_uint64 ahead;		/* tick at which the next reservation is due */
+	pg_atomic_uint64 bound;		/* (P) last_value as we know it */
+	pg_atomic_uint32 storage;	/* (P) relfilenode that holds bound for good,
+								 * or 0 */
+	pg_atomic_uint32 generation;	/* grows when the slot is freed */
+	char		pad[PG_CACHE_LINE_SIZE - 5 * sizeof(uint64)];
+
+	/* the rest */
+	Oid			database;		/* (T) */
+	Oid			relid;			/* (T) */
+	int			next_free;		/* (T) in the list of free slots, or -1 */
+	bool		suspect;		/* (T) look whether the row still exists */
+	SgKind		kind;			/* set before the slot is entered */
+	SgLayout	layout;			/* likewise */
+	pg_atomic_uint64 warned_at; /* uptime of the last warning, us */
+	pg_atomic_uint64 issued;
+	pg_atomic_uint64 reservations;
+	pg_atomic_uint64 waits;
+	pg_atomic_uint64 steps_back;
+} GeneratorSlot;
+
+/* a multiple of the cache line, so that no two slots share one */
+typedef union GeneratorSlotPadded
+{
+	GeneratorSlot slot;
+	char		pad[TYPEALIGN(PG_CACHE_LINE_SIZE, sizeof(GeneratorSlot))];
+} GeneratorSlotPadded;
+
+typedef struct SlotKey
+{
+	Oid			database;
+	Oid			relid;
+} SlotKey;
+
+typedef struct SlotEntry
+{
+	SlotKey		key;
+	int			number;
+} SlotEntry;
+
+/* all of it guarded by SG_LOCK_SLOTS */
+typedef struct SlotTable
+{
+	int			first_free;		/* or -1 */
+} SlotTable;
+
+struct SgGenerator
+{
+	Oid			relid;			/* hash key */
+
+	/* ready to be drawn from if these are still so */
+	LocalTransactionId lxid;
+	Oid			user;			/* whose privilege was checked */
+	uint64		validity;
+
+	LocalTransactionId locked;	/* transaction that holds the lock */
+	GeneratorSlot *slot;
+	uint32		generation;
+	SgKind		kind;
+	SgLayout	layout;
+	int64		node;			/* for computing ticks above an id */
+	int64		increment;		/* ticks a call */
+	int64		max_value;		/* of layout and sequence */
+	int64		max_tick;
+	int64		max_lead;		/* ticks */
+	int64		xact_floor;		/* tick announced for this transaction */
+
+	/* the clock's current unit of time */
+	int64		clock_seen;		/* us */
+	int64		unit_from;		/* us */
+	int64		unit_floor;		/* its first tick */
+
+	bool		currval_valid;
+	int64		currval;
+
+	/* counts of this transaction, not yet in the slot */
+	bool		counted;		/* in the list below */
+	SgGenerator *next_counted;
+	int64		issued;
+	int64		waits;
+	int64		steps_back;
+};
+
+/* What is to happen to slots at the end of this transaction. */
+typedef enum PendingAction
+{
+	FREE_AT_COMMIT,				/* the sequence, or database, was dropped */
+	FREE_AT_ABORT,				/* the generator was made here */
+	SUSPECT_AT_COMMIT,			/* the extension was dropped */
+} PendingAction;
+
+typedef struct Pending
+{
+	dlist_node	node;
+	PendingAction action;
+	Oid			database;
+	Oid			relid;			/* invalid: all of the database */
+	SubTransactionId subid;
+} Pending;
+
+static SlotTable *table = NULL;
+static GeneratorSlotPadded *slots = NULL;
+static HTAB *slot_hash = NULL;
+
+static HTAB *generators = NULL; /* this session's, by relid */
+static SgGenerator *recent = NULL;	/* used last */
+static Oid	default_relid = InvalidOid;
+static uint64 validity = 1;		/* grows at every invalidation that may concern
+								 * us */
+static SgGenerator *first_counted = NULL;
+static dlist_head pending = DLIST_STATIC_INIT(pending);
+
+static object_access_hook_type prev_object_access_hook = NULL;
+static ProcessUtility_hook_type prev_process_utility_hook = NULL;
+
+
+/*
+ * The slot table
+ */
+
+static inline LWLock *
+slot_lock(void)
+{
+	return sg_shmem_lock(SG_LOCK_SLOTS);
+}
+
+/* Find a slot; the caller holds the lock, shared at least. */
+static GeneratorSlot *
+slot_find(Oid database, Oid relid)
+{
+	SlotKey		key = {database, relid};
+	SlotEntry  *entry = hash_search(slot_hash, &key, HASH_FIND, NULL);
+
+	return entry ? &slots[entry->number].slot : NULL;
+}
+
+/*
+ * Free a slot; the caller holds the lock, and has made sure that nobody uses
+ * the slot.
+ */
+static void
+slot_free(GeneratorSlot *slot)
+{
+	SlotKey		key = {slot->database, slot->relid};
+
+	hash_search(slot_hash, &key, HASH_REMOVE, NULL);
+	pg_atomic_fetch_add_u32(&slot->generation, 1);
+	slot->database = InvalidOid;
+	slot->relid = InvalidOid;
+	slot->next_free = table->first_free;
+	table->first_free = (int) ((GeneratorSlotPadded *) slot - slots);
+}
+
+static void
+slot_free_by_key(Oid database, Oid relid)
+{
+	GeneratorSlot *slot;
+
+	LWLockAcquire(slot_lock(), LW_EXCLUSIVE);
+	slot = slot_find(database, relid);
+	if (slot != NULL)
+		slot_free(slot);
+	LWLockRelease(slot_lock());
+}
+
+/* Free, or mark as suspect, all slots of a database. */
+static void
+slot_sweep_database(Oid database, bool suspect_only)
+{
+	LWLockAcquire(slot_lock(), LW_EXCLUSIVE);
+	for (int i = 0; i < sg_max_generators; i++)
+	{
+		GeneratorSlot *slot = &slots[i].slot;
+
+		if (!OidIsValid(slot->relid) || slot->database != database)
+			continue;
+		if (suspect_only)
+			slot->suspect = true;
+		else
+			slot_free(slot);
+	}
+	LWLockRelease(slot_lock());
+}
+
+/*
+ * Is what a slot is for gone?  A sequence that we cannot see may be another
+ * transaction's new one, but then that transaction has it locked.
+ */
+static bool
+slot_is_orphan(const SlotKey *key)
+{
+	bool		orphan;
+
+	if (key->database != MyDatabaseId)
+		return !SearchSysCacheExists1(DATABASEOID, ObjectIdGetDatum(key->database));
+	if (SearchSysCacheExists1(RELOID, ObjectIdGetDatum(key->relid)))
+		return false;
+	if (!ConditionalLockRelationOid(key->relid, AccessExclusiveLock))
+		return false;
+	orphan = !SearchSysCacheExists1(RELOID, ObjectIdGetDatum(key->relid));
+	UnlockRelationOid(key->relid, AccessExclusiveLock);
+	return orphan;
+}
+
+/*
+ * Free the slots that no event freed: of sequences whose drop was committed,
+ * or creation rolled back, as a prepared transaction, and of databases.
+ */
+static void
+slot_sweep(void)
+{
+	SlotKey    *keys = palloc(sizeof(SlotKey) * sg_max_generators);
+	int			count = 0;
+
+	LWLockAcquire(slot_lock(), LW_SHARED);
+	for (int i = 0; i < sg_max_generators; i++)
+		if (OidIsValid(slots[i].slot.relid))
+		{
+			keys[count].database = slots[i].slot.database;
+			keys[count].relid = slots[i].slot.relid;
+			count++;
+		}
+	LWLockRelease(slot_lock());
+
+	for (int i = 0; i < count; i++)
+		if (slot_is_orphan(&keys[i]))
+			slot_free_by_key(keys[i].database, keys[i].relid);
+	pfree(keys);
+}
+
+/* Put a free slot to use with nothing reserved; the caller holds the lock. */
+static void
+slot_fill(GeneratorSlot *slot, const SlotKey *key,
+		  const SgCatalogGenerator *row, int64 node, int64 value)
+{
+	int64		above = sg_layout_tick_above(&row->layout, value, node);
+	uint64		last = (uint64) Max(above - 1, 0);
+
+	slot->database = key->database;
+	slot->relid = key->relid;
+	slot->suspect = false;
+	slot->kind = row->kind;
+	slot->layout = row->layout;
+	pg_atomic_write_u64(&slot->last, last << row->layout.node_bits | (uint64) node);
+	pg_atomic_write_u64(&slot->limit, last);
+	pg_atomic_write_u64(&slot->ahead, AHEAD_TAKEN);
+	pg_atomic_write_u64(&slot->bound, (uint64) value);
+	pg_atomic_write_u32(&slot->storage, InvalidOid);
+	pg_atomic_write_u64(&slot->warned_at, 0);
+	pg_atomic_write_u64(&slot->issued, 0);
+	pg_atomic_write_u64(&slot->reservations, 0);
+	pg_atomic_write_u64(&slot->waits, 0);
+	pg_atomic_write_u64(&slot->steps_back, 0);
+}
+
+/*
+ * Enter a generator of this database into the table, unless somebody else has
+ * done so; NULL if the table is full.
+ */
+static GeneratorSlot *
+slot_enter(Oid relid, const SgCatalogGenerator *row, int64 node, int64 value)
+{
+	SlotKey		key = {MyDatabaseId, relid};
+	GeneratorSlot *slot;
+
+	LWLockAcquire(slot_lock(), LW_EXCLUSIVE);
+	slot = slot_find(key.database, key.relid);
+	if (slot == NULL && table->first_free >= 0)
+	{
+		SlotEntry  *entry = hash_search(slot_hash, &key, HASH_ENTER_NULL, NULL);
+
+		if (entry != NULL)
+		{
+			entry->number = table->first_free;
+			slot = &slots[entry->number].slot;
+			table->first_free = slot->next_free;
+			slot_fill(slot, &key, row, node, value);
+		}
+	}
+	LWLockRelease(slot_lock());
+	return slot;
+}
+
+
+/*
+ * The sequence's page
+ */
+
+static Form_pg_sequence_data
+sequence_page_data(Page page)
+{
+	ItemId		item;
+	HeapTupleHeader tuple;
+
+	if (PageGetMaxOffsetNumber(page) < FirstOffsetNumber)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("sequence has no tuple in its page")));
+	item = PageGetItemId(page, FirstOffsetNumber);
+	tuple = (HeapTupleHeader) PageGetItem(page, item);
+	return (Form_pg_sequence_data) ((char *) tuple + tuple->t_hoff);
+}
+
+/* Change an exclusively locked page, as one WAL record. */
+static XLogRecPtr
+sequence_page_write(GenericXLogState *xlog, Buffer buffer, int64 value)
+{
+	Page		page = GenericXLogRegisterBuffer(xlog, buffer, GENERIC_XLOG_FULL_IMAGE);
+	Form_pg_sequence_data data = sequence_page_data(page);
+
+	data->last_value = value;
+	data->is_called = true;
+	data->log_cnt = 0;
+	return GenericXLogFinish(xlog);
+}
+
+/*
+ * Flush WAL up to a bound's record, and wait for synchronous standbys as if
+ * the session asked for that: others will rely on the bound.
+ */
+static void
+sequence_flush(XLogRecPtr lsn)
+{
+	int			nest_level;
+	bool		confirmed;
+
+	/* storage that this transaction made, and that WAL skips */
+	if (XLogRecPtrIsInvalid(lsn))
+		return;
+	XLogFlush(lsn);
+
+	if (max_wal_senders == 0 || !SyncStandbysInUse())
+		return;
+
+	nest_level = NewGUCNestLevel();
+	(void) set_config_option("synchronous_commit", "on", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+	HOLD_INTERRUPTS();
+	SyncRepWaitForLSN(lsn, false);
+	RESUME_INTERRUPTS();
+	AtEOXact_GUC(false, nest_level);
+
+	/* a wait that was cancelled returns like one that was not */
+	LWLockAcquire(SyncRepLock, LW_SHARED);
+	confirmed = !SyncStandbysInUse() || WalSndCtl->lsn[SYNC_REP_WAIT_FLUSH] >= lsn;
+	LWLockRelease(SyncRepLock);
+	if (confirmed)
+		return;
+	CHECK_FOR_INTERRUPTS();
+	ereport(ERROR,
+			(errcode(ERRCODE_QUERY_CANCELED),
+			 errmsg("could not reserve ids"),
+			 errdetail("The wait for the synchronous standby to confirm the reservation was canceled.")));
+}
+
+/*
+ * Would a bound that is written now be lost if this transaction rolls back?
+ * So it is if the transaction made the sequence's storage, and making it
+ * writes the sequence's row of pg_class.  In a parallel worker the leader's
+ * transaction counts as well.
+ */
+static bool
+sequence_storage_is_provisional(Oid relid)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	bool		provisional;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for relation %u", relid);
+	provisional = TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(tuple->t_data));
+	ReleaseSysCache(tuple);
+	return provisional;
+}
+
+
+/*
+ * Reserving
+ */
+
+/* Make sure that the next tick given out is above the given one. */
+static void
+slot_raise_last(GeneratorSlot *slot, int node_bits, int64 tick)
+{
+	uint64		word = pg_atomic_read_u64(&slot->last);
+	uint64		node = word & ((UINT64CONST(1) << node_bits) - 1);
+
+	while ((int64) (word >> node_bits) < tick)
+		if (pg_atomic_compare_exchange_u64(&slot->last, &word,
+										   (uint64) tick << node_bits | node))
+			break;
+}
+
+static void
+slot_raise_limit(GeneratorSlot *slot, int64 tick)
+{
+	uint64		limit = pg_atomic_read_u64(&slot->limit);
+
+	while ((int64) limit < tick)
+		if (pg_atomic_compare_exchange_u64(&slot->limit, &limit, (uint64) tick))
+			break;
+}
+
+static inline int64
+slot_last_tick(GeneratorSlot *slot, int node_bits)
+{
+	return (int64) (pg_atomic_read_u64(&slot->last) >> node_bits);
+}
+
+/* The first tick of the unit of time of a moment, if need be the nearest. */
+static int64
+tick_at(const SgLayout *layout, int64 us)
+{
+	int64		time = sg_layout_time(layout, us);
+
+	return Min(Max(time, 0), sg_layout_max_time(layout)) << layout->sequence_bits;
+}
+
+/* The pure rule: up to which tick does a reservation reach? */
+static int64
+reservation_target(const SgLayout *layout, int64 now, int64 last, int64 needed,
+				   int64 limit)
+{
+	int64		clock = tick_at(layout, now + (int64) sg_reserve_ahead * 1000);
+	int64		step = Max(MIN_RESERVATION / layout->unit, 1) << layout->sequence_bits;
+
+	return Max(Max(clock, last + step), Max(needed, limit));
+}
+
+static void
+report_exhausted(const SgGenerator *generator)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_SEQUENCE_GENERATOR_LIMIT_EXCEEDED),
+			 errmsg("generator \"%s\" has reached its largest id (%lld)",
+					get_rel_name(generator->relid), (long long) generator->max_value),
+			 errdetail("Its layout ends at %s.",
+					   sg_clock_text(sg_layout_us(&generator->layout,
+												  sg_layout_max_time(&generator->layout) + 1))),
+			 errhint("Create a generator with a layout that has more bits of time, or a later epoch.")));
+}
+
+/* Warn, not more than once an hour, when little of the layout's life is left. */
+static void
+warn_near_end(SgGenerator *generator, int64 limit)
+{
+	const SgLayout *layout = &generator->layout;
+	int64		time = limit >> layout->sequence_bits;
+	uint64		warned_at = pg_atomic_read_u64(&generator->slot->warned_at);
+	uint64		now = (uint64) sg_clock_elapsed();
+
+	if (time < sg_layout_max_time(layout) / 10 * 9 ||
+		(warned_at != 0 && now - warned_at < WARNING_INTERVAL))
+		return;
+	if (!pg_atomic_compare_exchange_u64(&generator->slot->warned_at, &warned_at, now))
+		return;
+	ereport(WARNING,
+			(errcode(ERRCODE_SEQUENCE_GENERATOR_LIMIT_EXCEEDED),
+			 errmsg("generator \"%s\" has used 90 %% of the life of its layout",
+					get_rel_name(generator->relid)),
+			 errdetail("Its layout ends at %s.",
+					   sg_clock_text(sg_layout_us(layout, sg_layout_max_time(layout) + 1)))));
+}
+
+/*
+ * Reserve ticks at least up to the needed one.  On return limit has been
+ * raised, by us or by somebody else; or an error was raised and nothing is
+ * changed that matters.
+ */
+static void
+generator_reserve(SgGenerator *generator, int64 needed)
+{
+	GeneratorSlot *slot = generator->slot;
+	const SgLayout *layout = &generator->layout;
+	int64		now = sg_clock_now();
+	Relation	rel;
+	bool		provisional;
+	GenericXLogState *xlog;
+	Buffer		buffer;
+	XLogRecPtr	lsn;
+	int64		value;
+	int64		last;
+	int64		limit;
+	bool		moved;
+	bool		confirmed;
+
+	if (needed > generator->max_tick)
+		report_exhausted(generator);
+	sg_clock_check(now);
+
+	rel = relation_open(generator->relid, NoLock);
+	provisional = sequence_storage_is_provisional(generator->relid);
+	xlog = GenericXLogStart(rel);
+	buffer = ReadBuffer(rel, 0);
+	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+
+	value = sequence_page_data(BufferGetPage(buffer))->last_value;
+	moved = value != (int64) pg_atomic_read_u64(&slot->bound);
+	confirmed = !moved &&
+		pg_atomic_read_u32(&slot->storage) == (uint32) rel->rd_rel->relfilenode;
+	if (moved)
+		slot_raise_last(slot, layout->node_bits,
+						sg_layout_tick_above(layout, value, generator->node) - 1);
+	last = slot_last_tick(slot, layout->node_bits);
+	limit = (int64) pg_atomic_read_u64(&slot->limit);
+
+	if (confirmed && limit >= needed)
+	{
+		/* somebody was faster */
+		UnlockReleaseBuffer(buffer);
+		GenericXLogAbort(xlog);
+		relation_close(rel, NoLock);
+		return;
+	}
+	if (last >= generator->max_tick)
+	{
+		UnlockReleaseBuffer(buffer);
+		GenericXLogAbort(xlog);
+		report_exhausted(generator);
+	}
+
+	if (confirmed && sg_layout_tick_above(layout, value, generator->node) > needed)
+	{
+		/* somebody's bound is written and on its way; see it home with him */
+		lsn = PageGetLSN(BufferGetPage(buffer));
+		GenericXLogAbort(xlog);
+	}
+	else
+	{
+		value = Min(sg_layout_bound(layout, reservation_target(layout, now, last, needed, limit)),
+					generator->max_value);
+		lsn = sequence_page_write(xlog, buffer, value);
+		pg_atomic_write_u64(&slot->bound, (uint64) value);
+		pg_atomic_write_u32(&slot->storage,
+							provisional ? InvalidOid : rel->rd_rel->relfilenode);
+		pg_atomic_fetch_add_u64(&slot->reservations, 1);
+	}
+	UnlockReleaseBuffer(buffer);
+	relation_close(rel, NoLock);
+
+	sequence_flush(lsn);
+
+	limit = Min(sg_layout_tick_above(layout, value, generator->node) - 1,
+				generator->max_tick);
+	slot_raise_limit(slot, limit);
+	last = Max(last, tick_at(layout, now));
+	pg_atomic_write_u64(&slot->ahead, (uint64) (limit - Max(limit - last, 0) / 2));
+	warn_near_end(generator, limit);
+}
+
+/*
+ * Reserve the next window while this one lasts.  Whoever first crosses the
+ * mark takes it; should he fail, whoever reaches limit reserves, and sets the
+ * mark anew.
+ */
+static void
+generator_reserve_ahead(SgGenerator *generator, int64 tick)
+{
+	GeneratorSlot *slot = generator->slot;
+	uint64		mark = pg_atomic_read_u64(&slot->ahead);
+	int64		limit = (int64) pg_atomic_read_u64(&slot->limit);
+
+	if (tick < (int64) mark || limit >= generator->max_tick)
+		return;
+	if (pg_atomic_compare_exchange_u64(&slot->ahead, &mark, AHEAD_TAKEN))
+		generator_reserve(generator, limit + 1);
+}
+
+
+/*
+ * The clock of a generator
+ */
+
+static void
+generator_count(SgGenerator *generator)
+{
+	if (generator->counted)
+		return;
+	generator->counted = true;
+	generator->next_counted = first_counted;
+	first_counted = generator;
+}
+
+/* Compute the first tick of the clock's unit of time. */
+static void
+generator_enter_unit(SgGenerator *generator, int64 now)
+{
+	const SgLayout *layout = &generator->layout;
+	int64		time = sg_layout_time(layout, now);
+
+	if (time > sg_layout_max_time(layout))
+		report_exhausted(generator);
+
+	generator->unit_from = sg_layout_us(layout, time);
+	/* a clock before the epoch is negative, and kept from overflowing */
+	generator->unit_floor = Max(time, -(PG_INT64_MAX >> (layout->sequence_bits + 2)))
+		* (INT64CONST(1) << layout->sequence_bits);
+}
+
+/* The first tick of the present unit of time. */
+static inline int64
+generator_floor(SgGenerator *generator)
+{
+	int64		now = sg_clock_now();
+
+	if (unlikely(now < generator->clock_seen))
+		generator->steps_back++;
+	generator->clock_seen = now;
+
+	if (unlikely((uint64) (now - generator->unit_from) >= (uint64) generator->layout.unit))
+		generator_enter_unit(generator, now);
+	return generator->unit_floor;
+}
+
+/*
+ * The next tick is further ahead of the clock than is allowed.  If that is
+ * over soon, wait; else raise an error.
+ */
+static void
+generator_wait(SgGenerator *generator, int64 tick)
+{
+	int64		now = sg_clock_now();
+	int64		at = sg_layout_us(&generator->layout, tick >> generator->layout.sequence_bits);
+	int64		excess = at - now - (int64) sg_max_lead * 1000;
+
+	if (excess > MAX_WAIT)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("generator \"%s\" is too far ahead of the clock",
+						get_rel_name(generator->relid)),
+				 errdetail("Its next id would bear the time %s, the clock reads %s; seqgen.max_lead is %d s.",
+						   sg_clock_text(at), sg_clock_text(now), sg_max_lead / 1000),
+				 errhint("Correct the clock if it was set back, or wait until it has caught up.")));
+
+	generator->waits++;
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+					 Max(excess / 1000, 0) + 1, PG_WAIT_EXTENSION);
+	ResetLatch(MyLatch);
+	CHECK_FOR_INTERRUPTS();
+}
+
+
+/*
+ * Taking
+ */
+
+/*
+ * Take count ticks of one unit of time, the first at or above the clock, and
+ * tell the node number that goes with them.
+ *
+ * A full sequence needs no case of its own: adding one carries into the time
+ * bits, which is how a burst borrows from the future.
+ */
+static inline int64
+generator_take(SgGenerator *generator, int64 count, int64 *node)
+{
+	GeneratorSlot *slot = generator->slot;
+	int			node_bits = generator->layout.node_bits;
+	int64		floor = generator_floor(generator);
+	uint64		word = pg_atomic_read_u64(&slot->last);
+	int64		first;
+	int64		end;
+
+	for (;;)
+	{
+		first = Max((int64) (word >> node_bits) + 1, Max(floor, generator->xact_floor));
+		if (count > 1)
+			first = sg_layout_fit(&generator->layout, first, count);
+		end = first + count - 1;
+		*node = (int64) (word & ((UINT64CONST(1) << node_bits) - 1));
+
+		/* limit must be no older than last; see the head of this file */
+		pg_read_barrier();
+		if (unlikely(first - floor > generator->max_lead))
+			generator_wait(generator, first);
+		else if (unlikely(end > (int64) pg_atomic_read_u64(&slot->limit)))
+			generator_reserve(generator, end);
+		else if (likely(pg_atomic_compare_exchange_u64(&slot->last, &word,
+													   (uint64) end << node_bits | (uint64) *node)))
+			break;
+		else
+			continue;
+		floor = generator_floor(generator);
+		word = pg_atomic_read_u64(&slot->last);
+	}
+
+	if (unlikely(end >= (int64) pg_atomic_read_u64(&slot->ahead)))
+		generator_reserve_ahead(generator, end);
+	return first;
+}
+
+int64
+sg_generator_next(SgGenerator *generator)
+{
+	int64		node;
+	int64		tick = generator_take(generator, generator->increment, &node);
+	int64		id = sg_layout_id(&generator->layout, tick, node);
+
+	generator->issued++;
+	sg_generator_set_currval(generator, id);
+	return id;
+}
+
+int64
+sg_generator_next_block(SgGenerator *generator, int64 wanted,
+						int64 *first, int64 *step)
+{
+	const SgLayout *layout = &generator->layout;
+	int64		increment = generator->increment;
+	int64		next = Max(slot_last_tick(generator->slot, layout->node_bits) + 1,
+						   generator_floor(generator));
+	int64		start = sg_layout_fit(layout, Max(next, 0), increment);
+	int64		count = Min(wanted, (sg_layout_unit_end(layout, start) - start + 1) / increment);
+	int64		node;
+	int64		tick;
+
+	/* a guess that others spoil only moves the block to the next unit */
+	tick = generator_take(generator, count * increment, &node);
+	generator->issued += count;
+	*first = sg_layout_id(layout, tick, node);
+	*step = increment << (layout->node_last ? layout->node_bits : 0);
+	return count;
+}
+
+void
+sg_generator_set_currval(SgGenerator *generator, int64 id)
+{
+	generator->currval = id;
+	generator->currval_valid = true;
+	sg_backend_note(id);
+}
+
+
+/*
+ * Making a generator ready for a transaction
+ */
+
+static void
+report_not_generator(const char *name)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+			 errmsg("sequence \"%s\" is not a generator", name),
+			 errhint("Create generators with snowflake_create(). A generator that came without its row, "
+					 "as from a partial dump, is registered with snowflake_attach().")));
+}
+
+/* What every use of a sequence as a generator needs of the sequence. */
+static void
+check_sequence(Relation rel)
+{
+	if (rel->rd_rel->relkind != RELKIND_SEQUENCE)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" is not a sequence", RelationGetRelationName(rel))));
+	if (rel->rd_rel->relpersistence == RELPERSISTENCE_TEMP)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("temporary sequence \"%s\" cannot be a generator", RelationGetRelationName(rel)),
+				 errdetail("The bound of a generator has to survive a crash.")));
+	if (rel->rd_rel->relpersistence == RELPERSISTENCE_UNLOGGED)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("unlogged sequence \"%s\" cannot be a generator", RelationGetRelationName(rel)),
+				 errdetail("The bound of a generator has to survive a crash."),
+				 errhint("Use ALTER SEQUENCE ... SET LOGGED.")));
+}
+
+/*
+ * Read increment and largest value from pg_sequence, and hold them against
+ * the layout.
+ */
+static void
+check_sequence_options(Relation rel, const SgLayout *layout,
+					   int64 *increment, int64 *max_value)
+{
+	HeapTuple	tuple = SearchSysCache1(SEQRELID, ObjectIdGetDatum(RelationGetRelid(rel)));
+	Form_pg_sequence form;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for sequence %u", RelationGetRelid(rel));
+	form = (Form_pg_sequence) GETSTRUCT(tuple);
+	*increment = form->seqincrement;
+	*max_value = Min(form->seqmax, sg_layout_max_id(layout));
+	ReleaseSysCache(tuple);
+
+	if (*increment < 1 || *increment > sg_layout_max_sequence(layout) + 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("increment of generator \"%s\" is out of range", RelationGetRelationName(rel)),
+				 errdetail("It is %lld; one unit of time of the layout has ids for 1 to %lld.",
+						   (long long) *increment,
+						   (long long) sg_layout_max_sequence(layout) + 1)));
+	if (*increment > 1 && layout->node_last && layout->node_bits > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("increment of generator \"%s\" must be 1", RelationGetRelationName(rel)),
+				 errdetail("With the node number in the lowest bits, ids of one node do not follow each other.")));
+}
+
+/* The page's last_value, and whether it is the bound that the slot knows. */
+static int64
+sequence_read(Relation rel, GeneratorSlot *slot, bool *known)
+{
+	Buffer		buffer = ReadBuffer(rel, 0);
+	int64		value;
+
+	LockBuffer(buffer, BUFFER_LOCK_SHARE);
+	value = sequence_page_data(BufferGetPage(buffer))->last_value;
+	*known = slot != NULL &&
+		value == (int64) pg_atomic_read_u64(&slot->bound) &&
+		(uint32) rel->rd_rel->relfilenode == pg_atomic_read_u32(&slot->storage);
+	UnlockReleaseBuffer(buffer);
+	return value;
+}
+
+/* Load a generator from the catalogs into the table. */
+static GeneratorSlot *
+generator_load(Relation rel)
+{
+	Oid			relid = RelationGetRelid(rel);
+	SgCatalogGenerator row;
+	GeneratorSlot *slot;
+	int			node;
+	int64		value;
+	bool		known;
+
+	if (!sg_catalog_generator(relid, &row))
+		report_not_generator(RelationGetRelationName(rel));
+	node = sg_node_number(&row.layout, NameStr(row.layout_name));
+	value = sequence_read(rel, NULL, &known);
+
+	slot = slot_enter(relid, &row, node, value);
+	if (slot == NULL)
+	{
+		slot_sweep();
+		slot = slot_enter(relid, &row, node, value);
+	}
+	if (slot == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("too many generators in use"),
+				 errdetail("All %d slots are taken.", sg_max_generators),
+				 errhint("Increase seqgen.max_generators and restart the server.")));
+	return slot;
+}
+
+/*
+ * A slot that outlived its row, because the extension was dropped, or because
+ * a prepared transaction made it, serves nobody until the row is back.
+ */
+static void
+generator_clear_suspicion(Relation rel, GeneratorSlot *slot)
+{
+	SgCatalogGenerator row;
+
+	if (!sg_catalog_generator(RelationGetRelid(rel), &row))
+		report_not_generator(RelationGetRelationName(rel));
+	LWLockAcquire(slot_lock(), LW_EXCLUSIVE);
+	slot->suspect = false;
+	LWLockRelease(slot_lock());
+}
+
+/* Find or load the slot, and copy from it what does not change. */
+static void
+generator_find_slot(SgGenerator *generator, Relation rel)
+{
+	GeneratorSlot *slot;
+	bool		suspect = false;
+	uint64		word;
+
+	LWLockAcquire(slot_lock(), LW_SHARED);
+	slot = slot_find(MyDatabaseId, generator->relid);
+	if (slot != NULL)
+		suspect = slot->suspect;
+	LWLockRelease(slot_lock());
+
+	if (slot == NULL)
+		slot = generator_load(rel);
+	else if (suspect)
+		generator_clear_suspicion(rel, slot);
+
+	word = pg_atomic_read_u64(&slot->last);
+	generator->slot = slot;
+	generator->generation = pg_atomic_read_u32(&slot->generation);
+	generator->kind = slot->kind;
+	generator->layout = slot->layout;
+	generator->node = (int64) (word & (uint64) sg_layout_max_node(&slot->layout));
+	generator->unit_from = PG_INT64_MIN / 2;
+	generator->validity = 0;	/* the options have to be read again */
+}
+
+/* As nextval does: once a transaction, to the end of the transaction. */
+static void
+generator_lock(SgGenerator *generator)
+{
+	LocalTransactionId lxid = MyLocalTransactionId();
+	ResourceOwner owner = CurrentResourceOwner;
+
+	if (generator->locked == lxid)
+		return;
+	CurrentResourceOwner = TopTransactionResourceOwner;
+	LockRelationOid(generator->relid, RowExclusiveLock);
+	CurrentResourceOwner = owner;
+	generator->locked = lxid;
+}
+
+/* Open the sequence and check that the current user may draw from it. */
+static Relation
+generator_open(SgGenerator *generator)
+{
+	Relation	rel = try_relation_open(generator->relid, NoLock);
+
+	if (rel == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("sequence with OID %u does not exist", generator->relid)));
+	check_sequence(rel);
+	if (pg_class_aclcheck(generator->relid, GetUserId(), ACL_USAGE | ACL_UPDATE) != ACLCHECK_OK)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for sequence %s", RelationGetRelationName(rel)),
+				 errhint("Drawing ids needs USAGE or UPDATE on the sequence.")));
+	return rel;
+}
+
+/*
+ * Make a generator ready: at its first use in a transaction, and again when
+ * something changed that it depends on.
+ */
+static void
+generator_make_ready(SgGenerator *generator)
+{
+	uint64		now_valid;
+	Relation	rel;
+	bool		known;
+	int64		floor;
+
+	sg_shmem_require();
+	if (RecoveryInProgress())
+		ereport(ERROR,
+				(errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),
+				 errmsg("cannot draw ids during recovery"),
+				 errhint("Draw them on the primary server.")));
+
+	generator_lock(generator);
+
+	/* what is invalidated from here on is for the next time */
+	now_valid = validity;
+	rel = generator_open(generator);
+
+	if (generator->slot == NULL ||
+		pg_atomic_read_u32(&generator->slot->generation) != generator->generation ||
+		generator->validity != now_valid)
+		generator_find_slot(generator, rel);
+	if (generator->validity != now_valid)
+	{
+		check_sequence_options(rel, &generator->layout,
+							   &generator->increment, &generator->max_value);
+		generator->max_tick = Min(sg_layout_tick_above(&generator->layout, generator->max_value,
+													   generator->node) - 1,
+								  sg_layout_max_tick(&generator->layout));
+	}
+	generator->max_lead = Max((int64) sg_max_lead * 1000 / generator->layout.unit, 1)
+		<< generator->layout.sequence_bits;
+	generator_count(generator);
+
+	/* announced before the first take, so no take may be below it */
+	floor = generator_floor(generator);
+	generator->xact_floor = Max(slot_last_tick(generator->slot, generator->layout.node_bits) + 1,
+								floor);
+	sg_backend_announce(sg_layout_us(&generator->layout,
+									 generator->xact_floor >> generator->layout.sequence_bits));
+
+	(void) sequence_read(rel, generator->slot, &known);
+	relation_close(rel, NoLock);
+	if (!known)
+		generator_reserve(generator,
+						  slot_last_tick(generator->slot, generator->layout.node_bits) + 1);
+
+	generator->user = GetUserId();
+	generator->validity = now_valid;
+	generator->lxid = MyLocalTransactionId();
+}
+
+static void
+generators_create(void)
+{
+	HASHCTL		ctl = {
+		.keysize = sizeof(Oid),
+		.entrysize = sizeof(SgGenerator),
+	};
+
+	generators = hash_create("seqgen generators of this session", 16, &ctl,
+							 HASH_ELEM | HASH_BLOBS);
+}
+
+static SgGenerator *
+generator_lookup(Oid relid)
+{
+	SgGenerator *generator;
+	bool		found;
+
+	if (generators == NULL)
+		generators_create();
+	generator = hash_search(generators, &relid, HASH_ENTER, &found);
+	if (!found)
+	{
+		memset(generator, 0, sizeof(SgGenerator));
+		generator->relid = relid;
+	}
+	return generator;
+}
+
+SgGenerator *
+sg_generator_get(Oid relid)
+{
+	SgGenerator *generator = recent;
+
+	if (unlikely(generator == NULL || generator->relid != relid))
+		recent = generator = generator_lookup(relid);
+	if (unlikely(generator->lxid != MyLocalTransactionId() ||
+				 generator->validity != validity ||
+				 generator->user != GetUserId()))
+		generator_make_ready(generator);
+	return generator;
+}
+
+Oid
+sg_generator_default_relid(void)
+{
+	if (likely(OidIsValid(default_relid)))
+		return default_relid;
+	default_relid = sg_catalog_default_generator();
+	if (!OidIsValid(default_relid))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("extension \"seqgen\" does not exist in this database"),
+				 errhint("Use CREATE EXTENSION seqgen.")));
+	return default_relid;
+}
+
+SgGenerator *
+sg_generator_get_default(void)
+{
+	return sg_generator_get(sg_generator_default_relid());
+}
+
+int64
+sg_generator_currval(Oid relid)
+{
+	Relation	rel = try_relation_open(relid, AccessShareLock);
+	SgGenerator *generator;
+	int64		currval;
+
+	if (rel == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("sequence with OID %u does not exist", relid)));
+	check_sequence(rel);
+	if (pg_class_aclcheck(relid, GetUserId(), ACL_SELECT | ACL_USAGE) != ACLCHECK_OK)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for sequence %s", RelationGetRelationName(rel))));
+
+	generator = generator_lookup(relid);
+	if (!generator->currval_valid)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("current id of generator \"%s\" is not yet defined in this session",
+						RelationGetRelationName(rel))));
+	currval = generator->currval;
+	relation_close(rel, AccessShareLock);
+	return currval;
+}
+
+
+/*
+ * Moving a generator
+ */
+
+/*
+ * Make all later ids larger than an id that lies at most max_lead (us) ahead
+ * of the clock.
+ */
+static void
+generator_raise_above(SgGenerator *generator, int64 id, int64 max_lead)
+{
+	const SgLayout *layout = &generator->layout;
+	int64		now = sg_clock_now();
+	SgFields	fields;
+	int64		at;
+	int64		tick;
+
+	if (!sg_layout_unpack(layout, id, &fields))
+		ereport(ERROR,
+				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+				 errmsg("id %lld is out of range for generator \"%s\"",
+						(long long) id, get_rel_name(generator->relid)),
+				 errdetail("Its ids lie between 1 and %lld.", (long long) generator->max_value)));
+	at = sg_layout_us(layout, fields.time);
+	if (at - now > max_lead)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("id %lld is too far ahead of the clock", (long long) id),
+				 errdetail("It bears the time %s, the clock reads %s; at most %lld ms ahead are allowed.",
+						   sg_clock_text(at), sg_clock_text(now), (long long) max_lead / 1000),
+				 errhint("If the id is right, correct the clock, or increase seqgen.max_lead.")));
+
+	tick = sg_layout_tick_above(layout, id, generator->node) - 1;
+	while (tick > (int64) pg_atomic_read_u64(&generator->slot->limit))
+		generator_reserve(generator, tick);
+	slot_raise_last(generator->slot, layout->node_bits, tick);
+}
+
+void
+sg_generator_observe(SgGenerator *generator, int64 id)
+{
+	/* half, so that a poisoned id cannot drag all nodes to the very edge */
+	generator_raise_above(generator, id, (int64) sg_max_lead * 1000 / 2);
+}
+
+PG_FUNCTION_INFO_V1(sg_generator_advance);
+Datum
+sg_generator_advance(PG_FUNCTION_ARGS)
+{
+	Oid			relid = PG_GETARG_OID(0);
+	int64		value = PG_GETARG_INT64(1);
+	SgGenerator *generator;
+
+	if (get_rel_name(relid) != NULL &&
+		!object_ownercheck(RelationRelationId, relid, GetUserId()))
+		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_SEQUENCE, get_rel_name(relid));
+	generator = sg_generator_get(relid);
+	generator_raise_above(generator, value, (int64) sg_max_lead * 1000);
+	PG_RETURN_VOID();
+}
+
+PG_FUNCTION_INFO_V1(sg_generator_reset);
+Datum
+sg_generator_reset(PG_FUNCTION_ARGS)
+{
+	Oid			relid = PG_GETARG_OID(0);
+	int64		value = PG_GETARG_INT64(1);
+	SgCatalogGenerator row;
+	Relation	rel;
+	GenericXLogState *xlog;
+	Buffer		buffer;
+	XLogRecPtr	lsn;
+
+	sg_shmem_require();
+	if (!superuser())
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to reset a generator"),
+				 errhint("Only a superuser may, as the generator can repeat ids afterwards.")));
+	PreventCommandDuringRecovery("seqgen.reset()");
+
+	/* nobody else uses the generator from here on */
+	rel = relation_open(relid, AccessExclusiveLock);
+	check_sequence(rel);
+	if (!sg_catalog_generator(relid, &row))
+		report_not_generator(RelationGetRelationName(rel));
+	if (value < 1 || value > sg_layout_max_id(&row.layout))
+		ereport(ERROR,
+				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+				 errmsg("value %lld is out of range for generator \"%s\"",
+						(long long) value, RelationGetRelationName(rel)),
+				 errdetail("Its ids lie between 1 and %lld.",
+						   (long long) sg_layout_max_id(&row.layout))));
+
+	xlog = GenericXLogStart(rel);
+	buffer = ReadBuffer(rel, 0);
+	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+	lsn = sequence_page_write(xlog, buffer, value);
+	UnlockReleaseBuffer(buffer);
+	slot_free_by_key(MyDatabaseId, relid);
+	validity++;
+	relation_close(rel, NoLock);
+	sequence_flush(lsn);
+	PG_RETURN_VOID();
+}
+
+
+/*
+ * What happens to generators: created, changed, dropped
+ */
+
+static void
+pending_add(PendingAction action, Oid database, Oid relid)
+{
+	Pending    *item = MemoryContextAlloc(TopTransactionContext, sizeof(Pending));
+
+	item->action = action;
+	item->database = database;
+	item->relid = relid;
+	item->subid = GetCurrentSubTransactionId();
+	dlist_push_tail(&pending, &item->node);
+}
+
+/*
+ * The row of a sequence changes, while we hold a lock that keeps all others
+ * out: let everybody load it anew.
+ */
+static void
+generator_forget(Oid relid)
+{
+	if (sg_shmem_ready())
+	{
+		slot_free_by_key(MyDatabaseId, relid);
+		pending_add(FREE_AT_ABORT, MyDatabaseId, relid);
+	}
+	CacheInvalidateRelcacheByRelid(relid);
+	validity++;
+}
+
+void
+sg_generator_register(Oid relid, SgKind kind, const char *layout_name)
+{
+	Relation	rel = relation_open(relid, NoLock);
+	SgLayout	layout;
+	Oid			catalog = sg_catalog_generator_table();
+	int64		increment;
+	int64		max_value;
+
+	if (!OidIsValid(catalog))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("extension \"seqgen\" does not exist in this database"),
+				 errhint("Use CREATE EXTENSION seqgen.")));
+
+	/* before the layout is read, so that nobody changes it meanwhile */
+	LockRelationOid(catalog, RowExclusiveLock);
+	check_sequence(rel);
+	sg_catalog_layout_require(layout_name, &layout);
+	check_sequence_options(rel, &layout, &increment, &max_value);
+	sg_catalog_add_generator(relid, kind, layout_name);
+	generator_forget(relid);
+	relation_close(rel, NoLock);
+}
+
+/*
+ * A row that is inserted by hand or by a restore.  Returns false if the same
+ * row is there already, so that a dump goes into a database that has it.
+ */
+static bool
+guard_new_row(Oid relid, const char *layout_name)
+{
+	Relation	rel = relation_open(relid, AccessExclusiveLock);
+	SgCatalogGenerator row;
+	SgLayout	layout;
+	int64		increment;
+	int64		max_value;
+	bool		same;
+
+	check_sequence(rel);
+	sg_catalog_layout_require(layout_name, &layout);
+	check_sequence_options(rel, &layout, &increment, &max_value);
+	same = sg_catalog_generator(relid, &row) &&
+		strcmp(NameStr(row.layout_name), layout_name) == 0;
+	relation_close(rel, NoLock);
+	return !same;
+}
+
+static Oid
+row_relid(HeapTuple tuple, TupleDesc desc)
+{
+	bool		isnull;
+	Datum		value = heap_getattr(tuple, 1, desc, &isnull);
+
+	if (isnull)
+		ereport(ERROR,
+				(errcode(ERRCODE_NOT_NULL_VIOLATION),
+				 errmsg("a row of seqgen.generator needs a sequence")));
+	return DatumGetObjectId(value);
+}
+
+static const char *
+row_layout(HeapTuple tuple, TupleDesc desc)
+{
+	bool		isnull;
+	Datum		value = heap_getattr(tuple, 3, desc, &isnull);
+
+	return isnull ? "" : NameStr(*DatumGetName(value));
+}
+
+PG_FUNCTION_INFO_V1(sg_generator_guard);
+Datum
+sg_generator_guard(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger = (TriggerData *) fcinfo->context;
+	TupleDesc	desc;
+	HeapTuple	result;
+
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("can only be called as a trigger")));
+	if (TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("cannot truncate seqgen.generator"),
+				 errhint("Drop the generators' sequences.")));
+
+	/* a publication of all tables brings the publisher's rows along */
+	if (IsLogicalWorker())
+		PG_RETURN_POINTER(NULL);
+
+	desc = RelationGetDescr(trigger->tg_relation);
+	result = trigger->tg_trigtuple;
+	if (!TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
+	{
+		Oid			relid = row_relid(trigger->tg_trigtuple, desc);
+
+		if (relid == sg_catalog_default_generator())
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("cannot change or remove the default generator")));
+		LockRelationOid(relid, AccessExclusiveLock);
+		if (get_rel_name(relid) != NULL)
+			generator_forget(relid);
+	}
+	if (TRIGGER_FIRED_BY_UPDATE(trigger->tg_event))
+		result = trigger->tg_newtuple;
+	if (!TRIGGER_FIRED_BY_DELETE(trigger->tg_event))
+	{
+		Oid			relid = row_relid(result, desc);
+
+		if (!guard_new_row(relid, row_layout(result, desc)) &&
+			TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
+			PG_RETURN_POINTER(NULL);
+		generator_forget(relid);
+	}
+	PG_RETURN_POINTER(result);
+}
+
+static void
+generator_object_access(ObjectAccessType access, Oid classId, Oid objectId,
+						int subId, void *arg)
+{
+	if (prev_object_access_hook)
+		prev_object_access_hook(access, classId, objectId, subId, arg);
+
+	if (access != OAT_DROP || subId != 0)
+		return;
+	if (classId == DatabaseRelationId)
+		pending_add(FREE_AT_COMMIT, objectId, InvalidOid);
+	else if (classId == RelationRelationId)
+	{
+		char		relkind = get_rel_relkind(objectId);
+
+		if (relkind == RELKIND_SEQUENCE)
+		{
+			pending_add(FREE_AT_COMMIT, MyDatabaseId, objectId);
+			sg_catalog_remove_generator(objectId);
+		}
+		else if (relkind == RELKIND_RELATION &&
+				 strcmp(get_rel_name(objectId), "generator") == 0 &&
+				 objectId == sg_catalog_generator_table())
+			pending_add(SUSPECT_AT_COMMIT, MyDatabaseId, InvalidOid);
+	}
+}
+
+/* DISCARD forgets current values, as it does those of sequences. */
+static void
+generators_discard_currval(void)
+{
+	HASH_SEQ_STATUS scan;
+	SgGenerator *generator;
+
+	if (generators == NULL)
+		return;
+	hash_seq_init(&scan, generators);
+	while ((generator = hash_seq_search(&scan)) != NULL)
+		generator->currval_valid = false;
+}
+
+static void
+generator_process_utility(PlannedStmt *pstmt, const char *queryString,
+						  bool readOnlyTree, ProcessUtilityContext context,
+						  ParamListInfo params, QueryEnvironment *queryEnv,
+						  DestReceiver *dest, QueryCompletion *qc)
+{
+	Node	   *stmt = pstmt->utilityStmt;
+	bool		discard = IsA(stmt, DiscardStmt) &&
+		(((DiscardStmt *) stmt)->target == DISCARD_ALL ||
+		 ((DiscardStmt *) stmt)->target == DISCARD_SEQUENCES);
+
+	if (prev_process_utility_hook)
+		prev_process_utility_hook(pstmt, queryString, readOnlyTree, context,
+								  params, queryEnv, dest, qc);
+	else
+		standard_ProcessUtility(pstmt, queryString, readOnlyTree, context,
+								params, queryEnv, dest, qc);
+
+	if (discard)
+		generators_discard_currval();
+}
+
+
+/*
+ * Transaction ends and invalidations
+ */
+
+static void
+generators_add_counts(void)
+{
+	SgGenerator *generator;
+
+	while ((generator = first_counted) != NULL)
+	{
+		GeneratorSlot *slot = generator->slot;
+
+		first_counted = generator->next_counted;
+		generator->counted = false;
+		if (generator->issued > 0)
+			sg_backend_count(generator->kind, generator->issued);
+		if (pg_atomic_read_u32(&slot->generation) == generator->generation)
+		{
+			pg_atomic_fetch_add_u64(&slot->issued, generator->issued);
+			if (generator->waits > 0)
+				pg_atomic_fetch_add_u64(&slot->waits, generator->waits);
+			if (generator->steps_back > 0)
+				pg_atomic_fetch_add_u64(&slot->steps_back, generator->steps_back);
+		}
+		generator->issued = generator->waits = generator->steps_back = 0;
+	}
+}
+
+static void
+generator_remove(Oid relid)
+{
+	if (generators == NULL)
+		return;
+	if (recent != NULL && recent->relid == relid)
+		recent = NULL;
+	hash_search(generators, &relid, HASH_REMOVE, NULL);
+}
+
+static void
+slot_mark_suspect(Oid database, Oid relid)
+{
+	GeneratorSlot *slot;
+
+	LWLockAcquire(slot_lock(), LW_EXCLUSIVE);
+	slot = slot_find(database, relid);
+	if (slot != NULL)
+		slot->suspect = true;
+	LWLockRelease(slot_lock());
+}
+
+static void
+pending_apply(const Pending *item, XactEvent event)
+{
+	bool		commit = (event == XACT_EVENT_COMMIT);
+
+	if (event == XACT_EVENT_PREPARE)
+	{
+		/* what becomes of it we are not told: the sweep finds out */
+		if (item->action == FREE_AT_ABORT)
+			slot_mark_suspect(item->database, item->relid);
+	}
+	else if (item->action == SUSPECT_AT_COMMIT)
+	{
+		if (commit)
+			slot_sweep_database(item->database, true);
+	}
+	else if ((item->action == FREE_AT_COMMIT) == commit)
+	{
+		if (!OidIsValid(item->relid))
+			slot_sweep_database(item->database, false);
+		else
+		{
+			slot_free_by_key(item->database, item->relid);
+			generator_remove(item->relid);
+		}
+	}
+}
+
+static void
+generator_xact_callback(XactEvent event, void *arg)
+{
+	dlist_iter	iter;
+
+	if (event == XACT_EVENT_PRE_COMMIT || event == XACT_EVENT_PRE_PREPARE ||
+		event == XACT_EVENT_PARALLEL_PRE_COMMIT || !sg_shmem_ready())
+		return;
+
+	/* our own locks are held until after this */
+	generators_add_counts();
+	dlist_foreach(iter, &pending)
+		pending_apply(dlist_container(Pending, node, iter.cur), event);
+	dlist_init(&pending);
+	sg_backend_at_xact_end(event);
+}
+
+static void
+generator_subxact_callback(SubXactEvent event, SubTransactionId mySubid,
+						   SubTransactionId parentSubid, void *arg)
+{
+	dlist_mutable_iter iter;
+
+	if (event != SUBXACT_EVENT_ABORT_SUB)
+		return;
+
+	/* every subtransaction begun since is a child of this one */
+	dlist_foreach_modify(iter, &pending)
+	{
+		Pending    *item = dlist_container(Pending, node, iter.cur);
+
+		if (item->subid < mySubid)
+			continue;
+		if (item->action == FREE_AT_ABORT)
+		{
+			slot_free_by_key(item->database, item->relid);
+			validity++;
+		}
+		dlist_delete(iter.cur);
+	}
+}
+
+/*
+ * Invalidations only set marks: whoever draws next in a transaction finds
+ * that it has to make its generator ready again.
+ */
+static void
+generator_relcache_callback(Datum arg, Oid relid)
+{
+	if (!OidIsValid(relid))
+	{
+		validity++;
+		default_relid = InvalidOid;
+	}
+	else
+	{
+		if (relid == default_relid)
+			default_relid = InvalidOid;
+		if (generators != NULL && hash_search(generators, &relid, HASH_FIND, NULL) != NULL)
+			validity++;
+	}
+}
+
+static void
+generator_syscache_callback(Datum arg, int cacheid, uint32 hashvalue)
+{
+	validity++;
+}
+
+
+/*
+ * For the views
+ */
+
+int
+sg_generator_states(SgGeneratorState **states)
+{
+	int			count = 0;
+	int64		now = sg_clock_now();
+
+	*states = palloc(sizeof(SgGeneratorState) * sg_max_generators);
+	LWLockAcquire(slot_lock(), LW_SHARED);
+	for (int i = 0; i < sg_max_generators; i++)
+	{
+		GeneratorSlot *slot = &slots[i].slot;
+		SgGeneratorState *state = &(*states)[count];
+		const SgLayout *layout = &slot->layout;
+		uint64		word;
+		int64		tick;
+
+		if (!OidIsValid(slot->relid) || slot->database != MyDatabaseId)
+			continue;
+		word = pg_atomic_read_u64(&slot->last);
+		tick = (int64) (word >> layout->node_bits);
+		state->relid = slot->relid;
+		state->last_value = sg_layout_id(layout, tick, (int64) (word & (uint64) sg_layout_max_node(layout)));
+		state->bound = (int64) pg_atomic_read_u64(&slot->bound);
+		state->lead = Max(sg_layout_us(layout, tick >> layout->sequence_bits) - now, 0);
+		state->issued = (int64) pg_atomic_read_u64(&slot->issued);
+		state->reservations = (int64) pg_atomic_read_u64(&slot->reservations);
+		state->waits = (int64) pg_atomic_read_u64(&slot->waits);
+		state->steps_back = (int64) pg_atomic_read_u64(&slot->steps_back);
+		count++;
+	}
+	LWLockRelease(slot_lock());
+	return count;
+}
+
+void
+sg_generator_reset_counts(Oid relid)
+{
+	LWLockAcquire(slot_lock(), LW_SHARED);
+	for (int i = 0; i < sg_max_generators; i++)
+	{
+		GeneratorSlot *slot = &slots[i].slot;
+
+		if (slot->database != MyDatabaseId || !OidIsValid(slot->relid) ||
+			(OidIsValid(relid) && slot->relid != relid))
+			continue;
+		pg_atomic_write_u64(&slot->issued, 0);
+		pg_atomic_write_u64(&slot->reservations, 0);
+		pg_atomic_write_u64(&slot->waits, 0);
+		pg_atomic_write_u64(&slot->steps_back, 0);
+	}
+	LWLockRelease(slot_lock());
+}
+
+
+/*
+ * Start
+ */
+
+static Size
+generator_shmem_size(void)
+{
+	Size		size = PG_CACHE_LINE_SIZE;
+
+	size = add_size(size, MAXALIGN(sizeof(SlotTable)));
+	return add_size(size, mul_size(sg_max_generators, sizeof(GeneratorSlotPadded)));
+}
+
+static void
+generator_shmem_attach(void *area, bool initialize)
+{
+	HASHCTL		ctl = {
+		.keysize = sizeof(SlotKey),
+		.entrysize = sizeof(SlotEntry),
+	};
+
+	table = area;
+	slots = (GeneratorSlotPadded *)
+		TYPEALIGN(PG_CACHE_LINE_SIZE, (char *) area + sizeof(SlotTable));
+	slot_hash = ShmemInitHash("seqgen generator hash", sg_max_generators, sg_max_generators,
+							  &ctl, HASH_ELEM | HASH_BLOBS);
+	if (!initialize)
+		return;
+
+	table->first_free = 0;
+	for (int i = 0; i < sg_max_generators; i++)
+	{
+		GeneratorSlot *slot = &slots[i].slot;
+
+		MemSet(slot, 0, sizeof(GeneratorSlot));
+		slot->next_free = i + 1 < sg_max_generators ? i + 1 : -1;
+		pg_atomic_init_u64(&slot->last, 0);
+		pg_atomic_init_u64(&slot->limit, 0);
+		pg_atomic_init_u64(&slot->ahead, 0);
+		pg_atomic_init_u64(&slot->bound, 0);
+		pg_atomic_init_u32(&slot->storage, 0);
+		pg_atomic_init_u32(&slot->generation, 0);
+		pg_atomic_init_u64(&slot->warned_at, 0);
+		pg_atomic_init_u64(&slot->issued, 0);
+		pg_atomic_init_u64(&slot->reservations, 0);
+		pg_atomic_init_u64(&slot->waits, 0);
+		pg_atomic_init_u64(&slot->steps_back, 0);
+	}
+}
+
+static Size
+generator_shmem_extra(void)
+{
+	return hash_estimate_size(sg_max_generators, sizeof(SlotEntry));
+}
+
+static const SgShmemArea generator_area = {
+	.name = "seqgen generator slots",
+	.size = generator_shmem_size,
+	.extra = generator_shmem_extra,
+	.attach = generator_shmem_attach,
+};
+
+void
+sg_generator_init(void)
+{
+	sg_shmem_add(&generator_area);
+
+	prev_object_access_hook = object_access_hook;
+	object_access_hook = generator_object_access;
+	prev_process_utility_hook = ProcessUtility_hook;
+	ProcessUtility_hook = generator_process_utility;
+
+	RegisterXactCallback(generator_xact_callback, NULL);
+	RegisterSubXactCallback(generator_subxact_callback, NULL);
+	CacheRegisterRelcacheCallback(generator_relcache_callback, (Datum) 0);
+	CacheRegisterSyscacheCallback(SEQRELID, generator_syscache_callback, (Datum) 0);
+	CacheRegisterSyscacheCallback(AUTHOID, generator_syscache_callback, (Datum) 0);
+	CacheRegisterSyscacheCallback(AUTHMEMROLEMEM, generator_syscache_callback, (Datum) 0);
+}

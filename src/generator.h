@@ -1,0 +1,70 @@
+/*-------------------------------------------------------------------------
+ *
+ * generator.h
+ *	  Generators: reserve ahead durably, hand out from memory.
+ *	  Implemented in generator.c, which states the promises.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SEQGEN_GENERATOR_H
+#define SEQGEN_GENERATOR_H
+
+#include "catalog.h"
+
+/* A generator as this session knows it.  Lives as long as the session. */
+typedef struct SgGenerator SgGenerator;
+
+/*
+ * The generator of a sequence, or the default one, ready to be drawn from in
+ * this transaction: locked, its privileges checked (USAGE or UPDATE), its
+ * durable bound compared.  Raises an error if it cannot be drawn from.
+ */
+extern SgGenerator *sg_generator_get(Oid relid);
+extern SgGenerator *sg_generator_get_default(void);
+
+/* The next id. */
+extern int64 sg_generator_next(SgGenerator *generator);
+
+/*
+ * The next ids in one step: up to wanted of them, as many as one unit of time
+ * still holds.  Returns how many; the i-th is *first + i * *step.
+ */
+extern int64 sg_generator_next_block(SgGenerator *generator, int64 wanted,
+									 int64 *first, int64 *step);
+
+/*
+ * Make all later ids larger than an id of the layout that another node drew.
+ * Raises an error for an id further ahead of the clock than allowed.
+ */
+extern void sg_generator_observe(SgGenerator *generator, int64 id);
+
+/* This session's last id of a generator, and noting one as that. */
+extern int64 sg_generator_currval(Oid relid);
+extern void sg_generator_set_currval(SgGenerator *generator, int64 id);
+extern Oid	sg_generator_default_relid(void);
+
+/* Make a generator of a sequence that the caller owns and has locked. */
+extern void sg_generator_register(Oid relid, SgKind kind, const char *layout_name);
+
+/* What the views show of a generator that is loaded. */
+typedef struct SgGeneratorState
+{
+	Oid			relid;
+	int64		last_value;		/* an id */
+	int64		bound;			/* an id */
+	int64		lead;			/* us */
+	int64		issued;
+	int64		reservations;
+	int64		waits;
+	int64		steps_back;
+} SgGeneratorState;
+
+/* The loaded generators of this database, palloc'd; returns how many. */
+extern int	sg_generator_states(SgGeneratorState **states);
+
+/* Set the counts of one generator, or of all of this database, to zero. */
+extern void sg_generator_reset_counts(Oid relid);
+
+extern void sg_generator_init(void);
+
+#endif							/* SEQGEN_GENERATOR_H */

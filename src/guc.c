@@ -1,0 +1,234 @@
+/*-------------------------------------------------------------------------
+ *
+ * guc.c
+ *	  Every setting of seqgen.
+ *
+ * No ordinary session can set anything that bears on uniqueness: settings are
+ * fixed at server start or read from the configuration file, but for the
+ * clock offset of the tests, which is a superuser's and which uniqueness
+ * survives.
+ *
+ * The ranges of seqgen.reserve_ahead and seqgen.max_lead do not meet, so that
+ * a reservation never reaches past the lead that is allowed.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <limits.h>
+#include <math.h>
+
+#include "miscadmin.h"
+#include "utils/guc.h"
+
+#include "guc.h"
+
+/* the largest number a list may hold; each layout has a bound of its own */
+#define NODE_ID_MAX		((1 << 30) - 1)
+
+/* 200 years, in ms: more than any clock is wrong */
+#define CLOCK_OFFSET_MAX	(200.0 * 365.25 * 86400.0 * 1000.0)
+
+char	   *sg_node_id = NULL;
+int			sg_max_generators = 1024;
+int			sg_reserve_ahead = 3000;
+int			sg_max_lead = 60000;
+int			sg_max_clock_jump = 24 * 3600;
+int64		sg_debug_clock_offset_us = 0;
+
+static double debug_clock_offset = 0.0;
+
+static const char *
+skip_space(const char *p)
+{
+	while (*p == ' ' || *p == '\t')
+		p++;
+	return p;
+}
+
+/* A node number from 1 on; returns NULL if there is none at p. */
+static const char *
+parse_number(const char *p, int *number)
+{
+	int64		value = 0;
+
+	if (*p < '0' || *p > '9')
+		return NULL;
+	while (*p >= '0' && *p <= '9')
+	{
+		value = value * 10 + (*p++ - '0');
+		if (value > NODE_ID_MAX)
+			return NULL;
+	}
+	*number = (int) value;
+	return value > 0 ? p : NULL;
+}
+
+/*
+ * A database name up to its colon, plain or in double quotes, into name.
+ * Returns a pointer to the colon, or NULL.
+ */
+static const char *
+parse_database(const char *p, char *name)
+{
+	int			len = 0;
+	bool		quoted = (*p == '"');
+
+	if (quoted)
+		p++;
+	for (;; p++)
+	{
+		if (*p == '\0' || len >= NAMEDATALEN)
+			return NULL;
+		if (quoted && *p == '"')
+		{
+			if (p[1] != '"')
+				break;
+			p++;
+		}
+		else if (!quoted && (*p == ':' || *p == ','))
+			break;
+		name[len++] = *p;
+	}
+	if (quoted)
+		p = skip_space(p + 1);
+	else
+		while (len > 0 && (name[len - 1] == ' ' || name[len - 1] == '\t'))
+			len--;
+	name[len] = '\0';
+	return (len > 0 && *p == ':') ? p : NULL;
+}
+
+bool
+sg_node_id_parse(const char *value, const char *dbname,
+				 int *node, const char **problem)
+{
+	const char *p = skip_space(value);
+	const char *end;
+	int			number;
+
+	*node = 0;
+	if (*p == '\0')
+		return true;
+
+	end = parse_number(p, &number);
+	if (end != NULL && *skip_space(end) == '\0')
+	{
+		*node = number;
+		return true;
+	}
+
+	for (;;)
+	{
+		char		name[NAMEDATALEN + 1];
+
+		p = parse_database(p, name);
+		if (p == NULL)
+		{
+			*problem = "A node number is a whole number from 1, or a list such as \"shard1:1, shard2:2\".";
+			return false;
+		}
+		p = parse_number(skip_space(p + 1), &number);
+		if (p == NULL)
+		{
+			*problem = "Each database of the list needs a node number from 1, as in \"shard1:1, shard2:2\".";
+			return false;
+		}
+		if (dbname != NULL && strcmp(dbname, name) == 0)
+		{
+			if (*node != 0)
+			{
+				*problem = "The list names a database twice.";
+				return false;
+			}
+			*node = number;
+		}
+		p = skip_space(p);
+		if (*p == '\0')
+			return true;
+		if (*p != ',')
+		{
+			*problem = "The databases of the list are separated by commas.";
+			return false;
+		}
+		p = skip_space(p + 1);
+	}
+}
+
+static bool
+check_node_id(char **newval, void **extra, GucSource source)
+{
+	const char *problem;
+	int			node;
+
+	if (*newval == NULL || sg_node_id_parse(*newval, NULL, &node, &problem))
+		return true;
+	GUC_check_errdetail("%s", problem);
+	return false;
+}
+
+static void
+assign_debug_clock_offset(double newval, void *extra)
+{
+	sg_debug_clock_offset_us = (int64) rint(newval * 1000.0);
+}
+
+void
+sg_guc_init(void)
+{
+	/* settings of the server's start cannot be defined later */
+	if (process_shared_preload_libraries_in_progress)
+	{
+		DefineCustomStringVariable("seqgen.node_id",
+								   "Sets this server's node number, or the node numbers of its databases.",
+								   "A number, or a list such as \"shard1:1, shard2:2\".",
+								   &sg_node_id,
+								   "",
+								   PGC_POSTMASTER,
+								   0,
+								   check_node_id, NULL, NULL);
+		DefineCustomIntVariable("seqgen.max_generators",
+								"Sets the maximum number of generators in use over all databases.",
+								"Each takes 512 bytes of shared memory.",
+								&sg_max_generators,
+								1024, 16, 1000000,
+								PGC_POSTMASTER,
+								0,
+								NULL, NULL, NULL);
+	}
+
+	DefineCustomIntVariable("seqgen.reserve_ahead",
+							"Sets how far ahead of the clock ids are reserved.",
+							"A crash can leave ids ahead of the clock by this much.",
+							&sg_reserve_ahead,
+							3000, 100, 10000,
+							PGC_SIGHUP,
+							GUC_UNIT_MS,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("seqgen.max_lead",
+							"Sets how far ahead of the clock an id may be.",
+							"Beyond it a generator waits up to one second, and then fails.",
+							&sg_max_lead,
+							60000, 11000, 3600000,
+							PGC_SIGHUP,
+							GUC_UNIT_MS,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("seqgen.max_clock_jump",
+							"Sets how far the clock may jump forward before it is distrusted.",
+							"Zero trusts every jump. A clock that the kernel calls synchronized is trusted.",
+							&sg_max_clock_jump,
+							24 * 3600, 0, INT_MAX,
+							PGC_SIGHUP,
+							GUC_UNIT_S,
+							NULL, NULL, NULL);
+	DefineCustomRealVariable("seqgen.debug_clock_offset",
+							 "Shifts every reading of the clock, for tests.",
+							 NULL,
+							 &debug_clock_offset,
+							 0.0, -CLOCK_OFFSET_MAX, CLOCK_OFFSET_MAX,
+							 PGC_SUSET,
+							 GUC_UNIT_MS | GUC_NO_SHOW_ALL | GUC_NOT_IN_SAMPLE,
+							 NULL, assign_debug_clock_offset, NULL);
+
+	MarkGUCPrefixReserved("seqgen");
+}

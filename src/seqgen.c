@@ -1,0 +1,39 @@
+/*-------------------------------------------------------------------------
+ *
+ * seqgen.c
+ *	  Start of the library: one call per module.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "miscadmin.h"
+
+#include "guc.h"
+#include "shmem.h"
+#include "clock.h"
+#include "backend.h"
+#include "generator.h"
+
+PG_MODULE_MAGIC;
+
+void		_PG_init(void);
+
+void
+_PG_init(void)
+{
+	sg_guc_init();
+
+	/*
+	 * Loaded later, by a session that only decodes ids, the library does
+	 * without shared memory, and without hooks.
+	 */
+	if (!process_shared_preload_libraries_in_progress)
+		return;
+
+	sg_shmem_init();
+	sg_clock_init();
+	sg_backend_init();
+	sg_generator_init();
+}
