@@ -36,7 +36,8 @@ typedef struct SgBackendState
 	Oid			database;
 	int64		issued[SG_KIND_COUNT];
 	int64		last_id;		/* 0 if there is none */
-	int64		floor;			/* us since the Unix epoch, -1 if there is none */
+	int64		floor;			/* us since the Unix epoch, -1 if there is
+								 * none */
 } SgBackendState;
 
 /* All sessions and prepared transactions that drew, palloc'd; returns how many. */

@@ -10,7 +10,8 @@
  * anchor.  After a server start the anchor is the last checkpoint's time, and
  * as nobody knows how long the server was down, a year is allowed then.
  *
- * A step back is no danger here: ids only grow.
+ * A step back is no danger here: ids only grow.  It leaves the anchor alone,
+ * so that setting the clock right again is no jump.
  *
  * The anchor is guarded by SG_LOCK_CLOCK.  It is touched once a reservation,
  * never once an id.
@@ -136,7 +137,9 @@ sg_clock_check(int64 now)
 				 errhint("Correct the clock. If it is right, a superuser can accept it with SELECT seqgen.accept_clock(). "
 						 "The limit is seqgen.max_clock_jump.")));
 
-	anchor_set(now, elapsed);
+	/* a clock that was set back has not changed what it should read */
+	if (jump > 0)
+		anchor_set(now, elapsed);
 }
 
 PG_FUNCTION_INFO_V1(sg_clock_accept_now);

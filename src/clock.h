@@ -21,8 +21,8 @@ extern int64 sg_clock_elapsed(void);
 
 /*
  * Check a reading of sg_clock_now against the time that has elapsed since the
- * last reading that passed, and remember it.  Raises an error if the clock
- * jumped forward further than seqgen.max_clock_jump allows.
+ * newest reading that passed, and remember it if it is newer.  Raises an error
+ * if the clock jumped forward further than seqgen.max_clock_jump allows.
  */
 extern void sg_clock_check(int64 now);
 

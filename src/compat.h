@@ -53,12 +53,23 @@ object_ownercheck(Oid classid, Oid objectid, Oid roleid)
 #define rd_firstRelfilelocatorSubid rd_firstRelfilenodeSubid
 #endif
 
-/* Minor releases of 2025 replaced sync_standbys_defined by a set of flags */
+/*
+ * Is synchronous replication in force?  Minor releases of 2025 replaced
+ * sync_standbys_defined by a set of flags, which tells whether the
+ * checkpointer has read the setting yet; until it has, the setting counts.
+ */
+static inline bool
+SyncStandbysInUse(void)
+{
 #ifdef SYNC_STANDBY_DEFINED
-#define SyncStandbysInUse() \
-	((WalSndCtl->sync_standbys_status & SYNC_STANDBY_DEFINED) != 0)
+	bits8		status = ((volatile WalSndCtlData *) WalSndCtl)->sync_standbys_status;
+
+	if (status & SYNC_STANDBY_INIT)
+		return (status & SYNC_STANDBY_DEFINED) != 0;
+	return SyncRepStandbyNames != NULL && SyncRepStandbyNames[0] != '\0';
 #else
-#define SyncStandbysInUse() (WalSndCtl->sync_standbys_defined)
+	return ((volatile WalSndCtlData *) WalSndCtl)->sync_standbys_defined;
 #endif
+}
 
 #endif							/* SEQGEN_COMPAT_H */

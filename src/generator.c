@@ -231,8 +231,8 @@ static HTAB *slot_hash = NULL;
 static HTAB *generators = NULL; /* this session's, by relid */
 static SgGenerator *recent = NULL;	/* used last */
 static Oid	default_relid = InvalidOid;
-static uint64 validity = 1;		/* grows at every invalidation that may concern
-								 * us */
+static uint64 validity = 1;		/* grows at every invalidation that may
+								 * concern us */
 static SgGenerator *first_counted = NULL;
 static dlist_head pending = DLIST_STATIC_INIT(pending);
 
@@ -1508,8 +1508,8 @@ generator_process_utility(PlannedStmt *pstmt, const char *queryString,
 {
 	Node	   *stmt = pstmt->utilityStmt;
 	bool		discard = IsA(stmt, DiscardStmt) &&
-		(((DiscardStmt *) stmt)->target == DISCARD_ALL ||
-		 ((DiscardStmt *) stmt)->target == DISCARD_SEQUENCES);
+	(((DiscardStmt *) stmt)->target == DISCARD_ALL ||
+	 ((DiscardStmt *) stmt)->target == DISCARD_SEQUENCES);
 
 	if (prev_process_utility_hook)
 		prev_process_utility_hook(pstmt, queryString, readOnlyTree, context,

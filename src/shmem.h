@@ -20,7 +20,8 @@ typedef struct SgShmemArea
 {
 	const char *name;
 	Size		(*size) (void);
-	Size		(*extra) (void);	/* what attach allocates itself; may be NULL */
+	Size		(*extra) (void);	/* what attach allocates itself; may be
+									 * NULL */
 	void		(*attach) (void *area, bool initialize);
 } SgShmemArea;
 

@@ -156,8 +156,8 @@ static void
 create_sequence(const RangeVar *name, int32 increment, int64 max_value)
 {
 	char	   *qualified = name->schemaname ?
-		quote_qualified_identifier(name->schemaname, name->relname) :
-		pstrdup(quote_identifier(name->relname));
+	quote_qualified_identifier(name->schemaname, name->relname) :
+	pstrdup(quote_identifier(name->relname));
 	char	   *command = psprintf("CREATE SEQUENCE %s INCREMENT BY %d MINVALUE 1 MAXVALUE %lld NO CYCLE",
 								   qualified, increment, (long long) max_value);
 	int			result;
