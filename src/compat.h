@@ -16,7 +16,6 @@
 #include "miscadmin.h"
 #include "replication/syncrep.h"
 #include "replication/walsender_private.h"
-#include "storage/backendid.h"
 #include "storage/proc.h"
 #include "utils/acl.h"
 #include "utils/rel.h"

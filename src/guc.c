@@ -189,7 +189,7 @@ sg_guc_init(void)
 								   check_node_id, NULL, NULL);
 		DefineCustomIntVariable("seqgen.max_generators",
 								"Sets the maximum number of generators in use over all databases.",
-								"Each takes 512 bytes of shared memory.",
+								"Each takes about 300 bytes of shared memory.",
 								&sg_max_generators,
 								1024, 16, 1000000,
 								PGC_POSTMASTER,
@@ -230,5 +230,10 @@ sg_guc_init(void)
 							 GUC_UNIT_MS | GUC_NO_SHOW_ALL | GUC_NOT_IN_SAMPLE,
 							 NULL, assign_debug_clock_offset, NULL);
 
-	MarkGUCPrefixReserved("seqgen");
+	/*
+	 * Without the preload the settings of the server's start are unknown here,
+	 * and would be taken for mistakes.
+	 */
+	if (process_shared_preload_libraries_in_progress)
+		MarkGUCPrefixReserved("seqgen");
 }
