@@ -29,7 +29,7 @@ COMMENT ON FUNCTION seqgen.layout_limits(timestamptz, integer, integer, integer,
 CREATE TABLE seqgen.layout (
 	name name PRIMARY KEY CHECK (name <> ''),
 	epoch timestamptz NOT NULL CHECK (isfinite(epoch)),
-	unit_us integer NOT NULL CHECK (unit_us BETWEEN 1 AND 60000000),
+	unit_us integer NOT NULL CHECK (unit_us BETWEEN 1 AND 1000000),
 	time_bits integer NOT NULL CHECK (time_bits BETWEEN 16 AND 62),
 	node_bits integer NOT NULL CHECK (node_bits BETWEEN 0 AND 30 AND node_bits <> 1),
 	sequence_bits integer NOT NULL CHECK (sequence_bits BETWEEN 0 AND 30),
@@ -88,7 +88,7 @@ ALTER TABLE seqgen.layout ENABLE ALWAYS TRIGGER layout_guard;
 CREATE TABLE seqgen.generator (
 	generator regclass PRIMARY KEY,
 	kind name NOT NULL CHECK (kind IN ('snowflake')),
-	layout name REFERENCES seqgen.layout (name)
+	layout name NOT NULL REFERENCES seqgen.layout (name)
 );
 
 COMMENT ON TABLE seqgen.generator IS 'sequences that are generators, with their kind and layout';
@@ -233,7 +233,7 @@ COMMENT ON FUNCTION snowflake_decode(bigint) IS 'time, node and sequence of an i
 CREATE FUNCTION snowflake_decode(id bigint, generator regclass,
 		OUT "time" timestamptz, OUT node integer, OUT sequence integer)
 	RETURNS record
-	AS 'MODULE_PATHNAME', 'sg_snowflake_decode' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+	AS 'MODULE_PATHNAME', 'sg_snowflake_decode_generator' LANGUAGE C STABLE STRICT PARALLEL SAFE;
 
 COMMENT ON FUNCTION snowflake_decode(bigint, regclass) IS 'time, node and sequence of an id of a generator';
 
@@ -250,7 +250,7 @@ CREATE FUNCTION snowflake_timestamp(id bigint) RETURNS timestamptz
 COMMENT ON FUNCTION snowflake_timestamp(bigint) IS 'time of an id of the default layout';
 
 CREATE FUNCTION snowflake_timestamp(id bigint, generator regclass) RETURNS timestamptz
-	AS 'MODULE_PATHNAME', 'sg_snowflake_timestamp' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+	AS 'MODULE_PATHNAME', 'sg_snowflake_timestamp_generator' LANGUAGE C STABLE STRICT PARALLEL SAFE;
 
 COMMENT ON FUNCTION snowflake_timestamp(bigint, regclass) IS 'time of an id of a generator';
 
@@ -265,7 +265,7 @@ CREATE FUNCTION snowflake_node(id bigint) RETURNS integer
 COMMENT ON FUNCTION snowflake_node(bigint) IS 'node number of an id of the default layout';
 
 CREATE FUNCTION snowflake_node(id bigint, generator regclass) RETURNS integer
-	AS 'MODULE_PATHNAME', 'sg_snowflake_node' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+	AS 'MODULE_PATHNAME', 'sg_snowflake_node_generator' LANGUAGE C STABLE STRICT PARALLEL SAFE;
 
 COMMENT ON FUNCTION snowflake_node(bigint, regclass) IS 'node number of an id of a generator';
 
@@ -280,7 +280,7 @@ CREATE FUNCTION snowflake_sequence(id bigint) RETURNS integer
 COMMENT ON FUNCTION snowflake_sequence(bigint) IS 'sequence number, inside its unit of time, of an id of the default layout';
 
 CREATE FUNCTION snowflake_sequence(id bigint, generator regclass) RETURNS integer
-	AS 'MODULE_PATHNAME', 'sg_snowflake_sequence' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+	AS 'MODULE_PATHNAME', 'sg_snowflake_sequence_generator' LANGUAGE C STABLE STRICT PARALLEL SAFE;
 
 COMMENT ON FUNCTION snowflake_sequence(bigint, regclass) IS 'sequence number, inside its unit of time, of an id of a generator';
 

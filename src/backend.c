@@ -4,9 +4,11 @@
  *	  What each backend is doing with its generators, for others to read.
  *
  * Promises:
- *	1. While a transaction that has drawn ids is running, prepared included,
- *	   some record holds a floor that is not above the time inside its first
- *	   id, and held it before that id was taken.
+ *	1. While a transaction that has drawn ids is running, some record holds a
+ *	   floor that is not above the time inside its first id, and held it before
+ *	   that id was taken.  So it does while the transaction is prepared, until
+ *	   the server restarts: for a prepared transaction without a record the
+ *	   floor is unknown.
  *	2. Nobody waits here: a record is written by its backend, and by that
  *	   backend's parallel workers, with atomics.
  *
@@ -68,12 +70,15 @@ record_count(void)
 	return MaxBackends + max_prepared_xacts;
 }
 
+/*
+ * Clear all but the floor.  A floor is cleared at transaction end, so there is
+ * none between transactions; and of two workers that enter their leader at
+ * once the slower must not wipe out what the faster has announced.
+ */
 static void
 record_clear(BackendRecord *record)
 {
 	pg_atomic_write_u32(&record->pid, 0);
-	pg_atomic_write_u32(&record->xid, InvalidTransactionId);
-	pg_atomic_write_u64(&record->floor, NO_FLOOR);
 	pg_atomic_write_u64(&record->last_id, 0);
 	for (int i = 0; i < SG_KIND_COUNT; i++)
 		pg_atomic_write_u64(&record->issued[i], 0);
@@ -160,7 +165,7 @@ record_hand_over(BackendRecord *mine)
 {
 	TransactionId xid = GetTopTransactionIdIfAny();
 
-	for (int i = MaxBackends; i < record_count(); i++)
+	for (int i = MaxBackends;; i = i + 1 < record_count() ? i + 1 : MaxBackends)
 	{
 		BackendRecord *record = &records[i].record;
 		uint32		old = pg_atomic_read_u32(&record->xid);

@@ -54,7 +54,6 @@ const char *const sg_kind_names[SG_KIND_COUNT] = {
 #define Anum_layout_sequence_bits	6
 #define Anum_layout_node_last		7
 #define Anum_layout_builtin			8
-#define Natts_layout				8
 
 /* A relation of the extension in schema seqgen, or InvalidOid. */
 static Oid
@@ -76,10 +75,20 @@ catalog_relation(const char *name)
 	return relid;
 }
 
+/* seqgen.generator as it was found last, for callbacks that must not look */
+static Oid	generator_table = InvalidOid;
+
 Oid
 sg_catalog_generator_table(void)
 {
-	return catalog_relation("generator");
+	generator_table = catalog_relation("generator");
+	return generator_table;
+}
+
+bool
+sg_catalog_is_generator_table(Oid relid)
+{
+	return OidIsValid(relid) && relid == generator_table;
 }
 
 Oid
@@ -93,10 +102,8 @@ sg_catalog_default_generator(void)
  * table open; NULL, with nothing open, if there is none.
  */
 static HeapTuple
-catalog_find(const char *table, const char *index, ScanKey key,
-			 LOCKMODE lockmode, Relation *rel)
+catalog_find(Oid relid, const char *index, ScanKey key, Relation *rel)
 {
-	Oid			relid = catalog_relation(table);
 	Oid			indexid;
 	SysScanDesc scan;
 	HeapTuple	tuple;
@@ -104,8 +111,10 @@ catalog_find(const char *table, const char *index, ScanKey key,
 	if (!OidIsValid(relid))
 		return NULL;
 
-	/* DROP EXTENSION drops the index first */
-	*rel = table_open(relid, lockmode);
+	/* an open DROP EXTENSION may win, and it drops the index first */
+	*rel = try_table_open(relid, AccessShareLock);
+	if (*rel == NULL)
+		return NULL;
 	indexid = get_relname_relid(index, RelationGetNamespace(*rel));
 	scan = systable_beginscan(*rel, indexid, OidIsValid(indexid), NULL, 1, key);
 	tuple = systable_getnext(scan);
@@ -113,34 +122,45 @@ catalog_find(const char *table, const char *index, ScanKey key,
 		tuple = heap_copytuple(tuple);
 	systable_endscan(scan);
 	if (!HeapTupleIsValid(tuple))
-		table_close(*rel, lockmode);
+		table_close(*rel, AccessShareLock);
 	return tuple;
 }
 
 static HeapTuple
-catalog_find_generator(Oid relid, LOCKMODE lockmode, Relation *rel)
+catalog_find_generator(Oid relid, Relation *rel)
 {
 	ScanKeyData key;
 
 	ScanKeyInit(&key, Anum_generator_generator, BTEqualStrategyNumber,
 				F_OIDEQ, ObjectIdGetDatum(relid));
-	return catalog_find("generator", "generator_pkey", &key, lockmode, rel);
+	return catalog_find(sg_catalog_generator_table(), "generator_pkey", &key, rel);
 }
 
-/* The layout in a row of seqgen.layout, all of whose columns are NOT NULL. */
+/*
+ * A column that is NOT NULL.  A later version of the extension may have more
+ * columns than this library knows, never fewer.
+ */
+static Datum
+column(HeapTuple tuple, TupleDesc desc, int attnum)
+{
+	bool		isnull;
+	Datum		value = heap_getattr(tuple, attnum, desc, &isnull);
+
+	if (isnull)
+		elog(ERROR, "unexpected null in column %d", attnum);
+	return value;
+}
+
+/* The layout in a row of seqgen.layout. */
 static void
 layout_from_tuple(HeapTuple tuple, TupleDesc desc, SgLayout *layout)
 {
-	Datum		values[Natts_layout];
-	bool		nulls[Natts_layout];
-
-	heap_deform_tuple(tuple, desc, values, nulls);
-	layout->epoch = sg_timestamp_to_unix(DatumGetTimestampTz(values[Anum_layout_epoch - 1]));
-	layout->unit = DatumGetInt32(values[Anum_layout_unit_us - 1]);
-	layout->time_bits = DatumGetInt32(values[Anum_layout_time_bits - 1]);
-	layout->node_bits = DatumGetInt32(values[Anum_layout_node_bits - 1]);
-	layout->sequence_bits = DatumGetInt32(values[Anum_layout_sequence_bits - 1]);
-	layout->node_last = DatumGetBool(values[Anum_layout_node_last - 1]);
+	layout->epoch = sg_timestamp_to_unix(DatumGetTimestampTz(column(tuple, desc, Anum_layout_epoch)));
+	layout->unit = DatumGetInt32(column(tuple, desc, Anum_layout_unit_us));
+	layout->time_bits = DatumGetInt32(column(tuple, desc, Anum_layout_time_bits));
+	layout->node_bits = DatumGetInt32(column(tuple, desc, Anum_layout_node_bits));
+	layout->sequence_bits = DatumGetInt32(column(tuple, desc, Anum_layout_sequence_bits));
+	layout->node_last = DatumGetBool(column(tuple, desc, Anum_layout_node_last));
 }
 
 static void
@@ -168,7 +188,7 @@ sg_catalog_layout(const char *name, SgLayout *layout)
 	namestrcpy(&name_data, name);
 	ScanKeyInit(&key, Anum_layout_name, BTEqualStrategyNumber,
 				F_NAMEEQ, NameGetDatum(&name_data));
-	tuple = catalog_find("layout", "layout_pkey", &key, AccessShareLock, &rel);
+	tuple = catalog_find(catalog_relation("layout"), "layout_pkey", &key, &rel);
 	if (tuple == NULL)
 		return false;
 
@@ -193,18 +213,13 @@ bool
 sg_catalog_generator(Oid relid, SgCatalogGenerator *row)
 {
 	Relation	rel;
-	HeapTuple	tuple = catalog_find_generator(relid, AccessShareLock, &rel);
-	Datum		values[Natts_generator];
-	bool		nulls[Natts_generator];
+	HeapTuple	tuple = catalog_find_generator(relid, &rel);
 
 	if (tuple == NULL)
 		return false;
 
-	heap_deform_tuple(tuple, RelationGetDescr(rel), values, nulls);
 	row->kind = SG_KIND_SNOWFLAKE;	/* the table's CHECK allows no other */
-	namestrcpy(&row->layout_name,
-			   nulls[Anum_generator_layout - 1] ? "" :
-			   NameStr(*DatumGetName(values[Anum_generator_layout - 1])));
+	row->layout_name = *DatumGetName(column(tuple, RelationGetDescr(rel), Anum_generator_layout));
 	heap_freetuple(tuple);
 	table_close(rel, AccessShareLock);
 	sg_catalog_layout_require(NameStr(row->layout_name), &row->layout);
@@ -215,12 +230,15 @@ void
 sg_catalog_add_generator(Oid relid, SgKind kind, const char *layout)
 {
 	Relation	rel = table_open(sg_catalog_generator_table(), RowExclusiveLock);
-	Datum		values[Natts_generator];
-	bool		nulls[Natts_generator] = {false};
+	int			natts = RelationGetNumberOfAttributes(rel);
+	Datum	   *values = palloc0(sizeof(Datum) * natts);
+	bool	   *nulls = palloc(sizeof(bool) * natts);
 	NameData	kind_name;
 	NameData	layout_name;
 	HeapTuple	tuple;
 
+	for (int i = 0; i < natts; i++)
+		nulls[i] = (i >= Natts_generator);
 	namestrcpy(&kind_name, sg_kind_names[kind]);
 	namestrcpy(&layout_name, layout);
 	values[Anum_generator_generator - 1] = ObjectIdGetDatum(relid);
@@ -237,13 +255,49 @@ void
 sg_catalog_remove_generator(Oid relid)
 {
 	Relation	rel;
-	HeapTuple	tuple = catalog_find_generator(relid, RowExclusiveLock, &rel);
+	HeapTuple	tuple = catalog_find_generator(relid, &rel);
 
+	/* most sequences that are dropped never were generators */
 	if (tuple == NULL)
 		return;
+	LockRelationOid(RelationGetRelid(rel), RowExclusiveLock);
 	CatalogTupleDelete(rel, &tuple->t_self);
 	heap_freetuple(tuple);
 	table_close(rel, NoLock);
+}
+
+List *
+sg_catalog_generators(void)
+{
+	List	   *relids = NIL;
+	Oid			relid = sg_catalog_generator_table();
+	Relation	rel = OidIsValid(relid) ? try_table_open(relid, AccessShareLock) : NULL;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	if (rel == NULL)
+		return NIL;
+	scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+		relids = lappend_oid(relids, DatumGetObjectId(column(tuple, RelationGetDescr(rel),
+															 Anum_generator_generator)));
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return relids;
+}
+
+void
+sg_catalog_check_trigger(FunctionCallInfo fcinfo, const char *table)
+{
+	TriggerData *trigger = (TriggerData *) fcinfo->context;
+
+	if (!CALLED_AS_TRIGGER(fcinfo) ||
+		!TRIGGER_FIRED_BEFORE(trigger->tg_event) ||
+		!TRIGGER_FIRED_FOR_ROW(trigger->tg_event) != TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event) ||
+		RelationGetRelid(trigger->tg_relation) != catalog_relation(table))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function is for the triggers of seqgen.%s only", table)));
 }
 
 /* Does any generator, by the newest committed state, have the layout? */
@@ -273,10 +327,9 @@ layout_in_use(Name layout)
 static void
 layout_guard_old(HeapTuple tuple, TupleDesc desc)
 {
-	bool		isnull;
-	Name		name = DatumGetName(heap_getattr(tuple, Anum_layout_name, desc, &isnull));
+	Name		name = DatumGetName(column(tuple, desc, Anum_layout_name));
 
-	if (DatumGetBool(heap_getattr(tuple, Anum_layout_builtin, desc, &isnull)))
+	if (DatumGetBool(column(tuple, desc, Anum_layout_builtin)))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("layout \"%s\" is built in and cannot be changed or removed", NameStr(*name)),
@@ -315,10 +368,7 @@ sg_layout_guard(PG_FUNCTION_ARGS)
 	TriggerData *trigger = (TriggerData *) fcinfo->context;
 	TupleDesc	desc;
 
-	if (!CALLED_AS_TRIGGER(fcinfo))
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("can only be called as a trigger")));
+	sg_catalog_check_trigger(fcinfo, "layout");
 
 	/* a publication of all tables brings the publisher's rows along */
 	if (IsLogicalWorker())

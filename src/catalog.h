@@ -8,6 +8,9 @@
 #ifndef SEQGEN_CATALOG_H
 #define SEQGEN_CATALOG_H
 
+#include "fmgr.h"
+#include "nodes/pg_list.h"
+
 #include "layout.h"
 
 typedef enum SgKind
@@ -42,6 +45,15 @@ extern Oid	sg_catalog_default_generator(void);
 
 /* seqgen.generator itself, or InvalidOid without the extension. */
 extern Oid	sg_catalog_generator_table(void);
+
+/* Is it that table, as far as this session has seen it?  Reads no catalog. */
+extern bool sg_catalog_is_generator_table(Oid relid);
+
+/* The sequences of all rows of seqgen.generator, a list of oids. */
+extern List * sg_catalog_generators(void);
+
+/* Raise an error unless called by a BEFORE trigger of that table of ours. */
+extern void sg_catalog_check_trigger(FunctionCallInfo fcinfo, const char *table);
 
 /*
  * Add and remove a row of seqgen.generator, past its triggers; the caller has

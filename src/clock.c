@@ -20,7 +20,9 @@
  */
 #include "postgres.h"
 
+#ifdef __linux__
 #include <sys/timex.h>
+#endif
 #include <time.h>
 
 #include "catalog/pg_control.h"
@@ -44,6 +46,13 @@ typedef struct ClockAnchor
 	bool		after_start;	/* from the last checkpoint, not a reading */
 } ClockAnchor;
 
+/* where the machine's sleep does not count, the check is stricter after it */
+#ifdef CLOCK_BOOTTIME
+#define ELAPSED_CLOCK	CLOCK_BOOTTIME
+#else
+#define ELAPSED_CLOCK	CLOCK_MONOTONIC
+#endif
+
 static ClockAnchor *anchor = NULL;
 
 static inline int64
@@ -64,19 +73,23 @@ sg_clock_now(void)
 int64
 sg_clock_elapsed(void)
 {
-	return clock_read(CLOCK_BOOTTIME);
+	return clock_read(ELAPSED_CLOCK);
 }
 
 /* Does the kernel say that something keeps the clock right? */
 static bool
 clock_synchronized(void)
 {
+#ifdef __linux__
 	struct timex tx = {0};
 
 	/* a reading that a test has shifted is nobody's but the test's */
 	if (sg_debug_clock_offset_us != 0)
 		return false;
 	return ntp_adjtime(&tx) != TIME_ERROR && (tx.status & STA_UNSYNC) == 0;
+#else
+	return false;
+#endif
 }
 
 /* The pure rule: how far did the clock jump, in us?  Negative is a step back. */
@@ -184,7 +197,7 @@ clock_shmem_attach(void *area, bool initialize)
 
 	control = get_controlfile(DataDir, &crc_ok);
 	anchor->wall = (int64) control->checkPointCopy.time * USECS_PER_SEC;
-	anchor->elapsed = clock_read(CLOCK_BOOTTIME);
+	anchor->elapsed = clock_read(ELAPSED_CLOCK);
 	anchor->after_start = true;
 	pfree(control);
 }

@@ -46,10 +46,12 @@ object_ownercheck(Oid classid, Oid objectid, Oid roleid)
 }
 #endif
 
-/* 16 renamed relfilenode to relfilelocator */
+/* 16 renamed RelFileNode, its fields, and the field of a relation */
 #if PG_VERSION_NUM < 160000
-#define rd_newRelfilelocatorSubid	rd_newRelfilenodeSubid
-#define rd_firstRelfilelocatorSubid rd_firstRelfilenodeSubid
+#define RelFileLocator	RelFileNode
+#define spcOid			spcNode
+#define relNumber		relNode
+#define rd_locator		rd_node
 #endif
 
 /*

@@ -45,12 +45,15 @@
  *	fields marked (P): written under the exclusive, read under either lock.
  *
  *	At its first use in a transaction a backend compares the page with the
- *	noted bound, and reserves before its first take if they differ.  A
- *	transaction can replace the sequence's storage (RESTART, CREATE); a bound
- *	written there is durable only if it commits.  Such a bound is noted
+ *	noted bound, and reserves before its first take if they differ.
+ *
+ *	A transaction can replace the sequence's storage (RESTART, CREATE).  A
+ *	bound written there is durable only if it commits, so it is written to the
+ *	committed storage as well, which exists until then.  And it is noted
  *	without its storage, so that the next transaction reserves again, behind
  *	the commit in WAL.  Nobody else can be using the generator meanwhile:
- *	whatever replaces the storage locks out all others until its end.
+ *	whatever replaces the storage locks out all others until its end.  RESTART
+ *	itself would lower the bound; we carry it over to the new storage at once.
  *
  * Who frees what
  *
@@ -67,9 +70,11 @@
 #include "access/generic_xlog.h"
 #include "access/htup_details.h"
 #include "access/relation.h"
+#include "access/table.h"
 #include "access/transam.h"
 #include "access/xact.h"
 #include "access/xlog.h"
+#include "access/xloginsert.h"
 #include "catalog/objectaccess.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_database.h"
@@ -89,12 +94,14 @@
 #include "tcop/utility.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/guc.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
+#include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
 #include "compat.h"
@@ -135,7 +142,6 @@ typedef struct GeneratorSlot
 	Oid			database;		/* (T) */
 	Oid			relid;			/* (T) */
 	int			next_free;		/* (T) in the list of free slots, or -1 */
-	bool		suspect;		/* (T) look whether the row still exists */
 	SgKind		kind;			/* set before the slot is entered */
 	SgLayout	layout;			/* likewise */
 	pg_atomic_uint64 warned_at; /* uptime of the last warning, us */
@@ -212,7 +218,7 @@ typedef enum PendingAction
 {
 	FREE_AT_COMMIT,				/* the sequence, or database, was dropped */
 	FREE_AT_ABORT,				/* the generator was made here */
-	SUSPECT_AT_COMMIT,			/* the extension was dropped */
+	FREE_AT_END,				/* its row was changed */
 } PendingAction;
 
 typedef struct Pending
@@ -289,22 +295,14 @@ slot_free_by_key(Oid database, Oid relid)
 	LWLockRelease(slot_lock());
 }
 
-/* Free, or mark as suspect, all slots of a database. */
+/* Free all slots of a database. */
 static void
-slot_sweep_database(Oid database, bool suspect_only)
+slot_free_by_database(Oid database)
 {
 	LWLockAcquire(slot_lock(), LW_EXCLUSIVE);
 	for (int i = 0; i < sg_max_generators; i++)
-	{
-		GeneratorSlot *slot = &slots[i].slot;
-
-		if (!OidIsValid(slot->relid) || slot->database != database)
-			continue;
-		if (suspect_only)
-			slot->suspect = true;
-		else
-			slot_free(slot);
-	}
+		if (OidIsValid(slots[i].slot.relid) && slots[i].slot.database == database)
+			slot_free(&slots[i].slot);
 	LWLockRelease(slot_lock());
 }
 
@@ -321,10 +319,10 @@ slot_is_orphan(const SlotKey *key)
 		return !SearchSysCacheExists1(DATABASEOID, ObjectIdGetDatum(key->database));
 	if (SearchSysCacheExists1(RELOID, ObjectIdGetDatum(key->relid)))
 		return false;
-	if (!ConditionalLockRelationOid(key->relid, AccessExclusiveLock))
+	if (!ConditionalLockRelationOid(key->relid, AccessShareLock))
 		return false;
 	orphan = !SearchSysCacheExists1(RELOID, ObjectIdGetDatum(key->relid));
-	UnlockRelationOid(key->relid, AccessExclusiveLock);
+	UnlockRelationOid(key->relid, AccessShareLock);
 	return orphan;
 }
 
@@ -364,7 +362,6 @@ slot_fill(GeneratorSlot *slot, const SlotKey *key,
 
 	slot->database = key->database;
 	slot->relid = key->relid;
-	slot->suspect = false;
 	slot->kind = row->kind;
 	slot->layout = row->layout;
 	pg_atomic_write_u64(&slot->last, last << row->layout.node_bits | (uint64) node);
@@ -479,23 +476,132 @@ sequence_flush(XLogRecPtr lsn)
 			 errdetail("The wait for the synchronous standby to confirm the reservation was canceled.")));
 }
 
+/* Whose is the storage of a sequence? */
+typedef enum StorageState
+{
+	STORAGE_COMMITTED,			/* everybody's */
+	STORAGE_CREATED,			/* made with the sequence by this transaction */
+	STORAGE_REPLACED,			/* made by this transaction; others see an
+								 * older one */
+}			StorageState;
+
 /*
- * Would a bound that is written now be lost if this transaction rolls back?
- * So it is if the transaction made the sequence's storage, and making it
- * writes the sequence's row of pg_class.  In a parallel worker the leader's
- * transaction counts as well.
+ * The newest version of a sequence's row of pg_class that is committed; NULL
+ * if there is none.  We are the only ones who can have a newer one, as our
+ * lock on the sequence excludes others.
+ */
+static HeapTuple
+sequence_committed_row(Oid relid)
+{
+	Relation	rel = table_open(RelationRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&key, Anum_pg_class_oid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(relid));
+	scan = systable_beginscan(rel, ClassOidIndexId, true, SnapshotAny, 1, &key);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		HeapTupleHeader header = tuple->t_data;
+
+		if (TransactionIdDidCommit(HeapTupleHeaderGetXmin(header)) &&
+			((header->t_infomask & HEAP_XMAX_INVALID) ||
+			 HEAP_XMAX_IS_LOCKED_ONLY(header->t_infomask) ||
+			 !TransactionIdDidCommit(HeapTupleHeaderGetUpdateXid(header))))
+			break;
+	}
+	if (HeapTupleIsValid(tuple))
+		tuple = heap_copytuple(tuple);
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return tuple;
+}
+
+/*
+ * Did this transaction, or the leader's in a parallel worker, write the
+ * sequence's row of pg_class?  It did if it made the storage.
  */
 static bool
-sequence_storage_is_provisional(Oid relid)
+sequence_is_changed(Oid relid)
 {
 	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
-	bool		provisional;
+	bool		ours;
 
 	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "cache lookup failed for relation %u", relid);
-	provisional = TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(tuple->t_data));
+		return false;
+	ours = TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(tuple->t_data));
 	ReleaseSysCache(tuple);
-	return provisional;
+	return ours;
+}
+
+/*
+ * Tell whether this transaction made the storage, and if it replaced another
+ * one, which that is.
+ */
+static StorageState
+sequence_storage(Relation rel, RelFileLocator * committed)
+{
+	HeapTuple	tuple;
+	Form_pg_class form;
+	StorageState state = STORAGE_REPLACED;
+
+	if (!sequence_is_changed(RelationGetRelid(rel)))
+		return STORAGE_COMMITTED;
+
+	tuple = sequence_committed_row(RelationGetRelid(rel));
+	if (tuple == NULL)
+		return STORAGE_CREATED;
+	form = (Form_pg_class) GETSTRUCT(tuple);
+	if (form->relfilenode == rel->rd_rel->relfilenode)
+		state = STORAGE_COMMITTED;
+	else if (form->relpersistence != RELPERSISTENCE_PERMANENT)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("sequence \"%s\" has been unlogged up to this transaction",
+						RelationGetRelationName(rel)),
+				 errhint("Commit ALTER SEQUENCE ... SET LOGGED before drawing ids.")));
+	*committed = rel->rd_locator;
+	committed->spcOid = OidIsValid(form->reltablespace) ? form->reltablespace : MyDatabaseTableSpace;
+	committed->relNumber = form->relfilenode;
+	heap_freetuple(tuple);
+	return state;
+}
+
+/* Exclusively lock the page of a storage that the relcache has left behind. */
+static Buffer
+storage_lock(const RelFileLocator * locator)
+{
+	Buffer		buffer = ReadBufferWithoutRelcache(*locator, MAIN_FORKNUM, 0,
+												   RBM_NORMAL, NULL, true);
+
+	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+	return buffer;
+}
+
+/* Raise the bound in the committed storage, which a rollback brings back. */
+static XLogRecPtr
+storage_raise_bound(const RelFileLocator * locator, int64 value)
+{
+	Buffer		buffer = storage_lock(locator);
+	Page		page = BufferGetPage(buffer);
+	Form_pg_sequence_data data = sequence_page_data(page);
+	XLogRecPtr	lsn;
+
+	if (data->last_value < value)
+	{
+		START_CRIT_SECTION();
+		data->last_value = value;
+		data->is_called = true;
+		data->log_cnt = 0;
+		MarkBufferDirty(buffer);
+		lsn = log_newpage_buffer(buffer, true);
+		END_CRIT_SECTION();
+	}
+	else
+		lsn = PageGetLSN(page);
+	UnlockReleaseBuffer(buffer);
+	return lsn;
 }
 
 
@@ -508,11 +614,11 @@ static void
 slot_raise_last(GeneratorSlot *slot, int node_bits, int64 tick)
 {
 	uint64		word = pg_atomic_read_u64(&slot->last);
-	uint64		node = word & ((UINT64CONST(1) << node_bits) - 1);
+	uint64		node_mask = (UINT64CONST(1) << node_bits) - 1;
 
 	while ((int64) (word >> node_bits) < tick)
 		if (pg_atomic_compare_exchange_u64(&slot->last, &word,
-										   (uint64) tick << node_bits | node))
+										   (uint64) tick << node_bits | (word & node_mask)))
 			break;
 }
 
@@ -524,6 +630,18 @@ slot_raise_limit(GeneratorSlot *slot, int64 tick)
 	while ((int64) limit < tick)
 		if (pg_atomic_compare_exchange_u64(&slot->limit, &limit, (uint64) tick))
 			break;
+}
+
+/*
+ * Is a page's last_value the bound that we noted, or one that no id of any
+ * node lies between?  The caller holds the page's content lock.
+ */
+static bool
+slot_knows_value(GeneratorSlot *slot, int64 value)
+{
+	int64		bound = (int64) pg_atomic_read_u64(&slot->bound);
+
+	return value == bound || sg_layout_is_spare(&slot->layout, bound, value);
 }
 
 static inline int64
@@ -599,14 +717,15 @@ generator_reserve(SgGenerator *generator, int64 needed)
 	const SgLayout *layout = &generator->layout;
 	int64		now = sg_clock_now();
 	Relation	rel;
-	bool		provisional;
+	RelFileLocator committed;
+	StorageState storage;
 	GenericXLogState *xlog;
 	Buffer		buffer;
 	XLogRecPtr	lsn;
 	int64		value;
+	int64		above;
 	int64		last;
 	int64		limit;
-	bool		moved;
 	bool		confirmed;
 
 	if (needed > generator->max_tick)
@@ -614,18 +733,18 @@ generator_reserve(SgGenerator *generator, int64 needed)
 	sg_clock_check(now);
 
 	rel = relation_open(generator->relid, NoLock);
-	provisional = sequence_storage_is_provisional(generator->relid);
+	storage = sequence_storage(rel, &committed);
 	xlog = GenericXLogStart(rel);
 	buffer = ReadBuffer(rel, 0);
 	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
 
 	value = sequence_page_data(BufferGetPage(buffer))->last_value;
-	moved = value != (int64) pg_atomic_read_u64(&slot->bound);
-	confirmed = !moved &&
+	above = sg_layout_tick_above(layout, value, generator->node);
+	confirmed = slot_knows_value(slot, value);
+	if (!confirmed)
+		slot_raise_last(slot, layout->node_bits, above - 1);
+	confirmed = confirmed &&
 		pg_atomic_read_u32(&slot->storage) == (uint32) rel->rd_rel->relfilenode;
-	if (moved)
-		slot_raise_last(slot, layout->node_bits,
-						sg_layout_tick_above(layout, value, generator->node) - 1);
 	last = slot_last_tick(slot, layout->node_bits);
 	limit = (int64) pg_atomic_read_u64(&slot->limit);
 
@@ -644,7 +763,7 @@ generator_reserve(SgGenerator *generator, int64 needed)
 		report_exhausted(generator);
 	}
 
-	if (confirmed && sg_layout_tick_above(layout, value, generator->node) > needed)
+	if (confirmed && above > needed)
 	{
 		/* somebody's bound is written and on its way; see it home with him */
 		lsn = PageGetLSN(BufferGetPage(buffer));
@@ -652,17 +771,23 @@ generator_reserve(SgGenerator *generator, int64 needed)
 	}
 	else
 	{
-		value = Min(sg_layout_bound(layout, reservation_target(layout, now, last, needed, limit)),
-					generator->max_value);
+		int64		target = reservation_target(layout, now, last, needed, Max(limit, above - 1));
+
+		/* a plain nextval() has moved on from the bound: leave it behind */
+		if (sg_layout_bound(layout, target) <= value)
+			target = above;
+		value = Min(sg_layout_bound(layout, target), generator->max_value);
 		lsn = sequence_page_write(xlog, buffer, value);
 		pg_atomic_write_u64(&slot->bound, (uint64) value);
-		pg_atomic_write_u32(&slot->storage,
-							provisional ? InvalidOid : rel->rd_rel->relfilenode);
+		pg_atomic_write_u32(&slot->storage, storage == STORAGE_COMMITTED ?
+							rel->rd_rel->relfilenode : InvalidOid);
 		pg_atomic_fetch_add_u64(&slot->reservations, 1);
 	}
 	UnlockReleaseBuffer(buffer);
 	relation_close(rel, NoLock);
 
+	if (storage == STORAGE_REPLACED)
+		lsn = Max(lsn, storage_raise_bound(&committed, value));
 	sequence_flush(lsn);
 
 	limit = Min(sg_layout_tick_above(layout, value, generator->node) - 1,
@@ -933,33 +1058,26 @@ sequence_read(Relation rel, GeneratorSlot *slot, bool *known)
 	LockBuffer(buffer, BUFFER_LOCK_SHARE);
 	value = sequence_page_data(BufferGetPage(buffer))->last_value;
 	*known = slot != NULL &&
-		value == (int64) pg_atomic_read_u64(&slot->bound) &&
+		slot_knows_value(slot, value) &&
 		(uint32) rel->rd_rel->relfilenode == pg_atomic_read_u32(&slot->storage);
 	UnlockReleaseBuffer(buffer);
 	return value;
 }
 
-/* Load a generator from the catalogs into the table. */
+/* Load a generator into the table. */
 static GeneratorSlot *
-generator_load(Relation rel)
+generator_load(Relation rel, const SgCatalogGenerator *row)
 {
 	Oid			relid = RelationGetRelid(rel);
-	SgCatalogGenerator row;
-	GeneratorSlot *slot;
-	int			node;
-	int64		value;
+	int			node = sg_node_number(&row->layout, NameStr(row->layout_name));
 	bool		known;
+	int64		value = sequence_read(rel, NULL, &known);
+	GeneratorSlot *slot = slot_enter(relid, row, node, value);
 
-	if (!sg_catalog_generator(relid, &row))
-		report_not_generator(RelationGetRelationName(rel));
-	node = sg_node_number(&row.layout, NameStr(row.layout_name));
-	value = sequence_read(rel, NULL, &known);
-
-	slot = slot_enter(relid, &row, node, value);
 	if (slot == NULL)
 	{
 		slot_sweep();
-		slot = slot_enter(relid, &row, node, value);
+		slot = slot_enter(relid, row, node, value);
 	}
 	if (slot == NULL)
 		ereport(ERROR,
@@ -971,39 +1089,30 @@ generator_load(Relation rel)
 }
 
 /*
- * A slot that outlived its row, because the extension was dropped, or because
- * a prepared transaction made it, serves nobody until the row is back.
+ * Find or load the slot, and copy from it what does not change.  A slot can
+ * be of another layout than the row if the row's own change drew an id: then
+ * nobody but this transaction can be using it.
  */
-static void
-generator_clear_suspicion(Relation rel, GeneratorSlot *slot)
-{
-	SgCatalogGenerator row;
-
-	if (!sg_catalog_generator(RelationGetRelid(rel), &row))
-		report_not_generator(RelationGetRelationName(rel));
-	LWLockAcquire(slot_lock(), LW_EXCLUSIVE);
-	slot->suspect = false;
-	LWLockRelease(slot_lock());
-}
-
-/* Find or load the slot, and copy from it what does not change. */
 static void
 generator_find_slot(SgGenerator *generator, Relation rel)
 {
+	SgCatalogGenerator row;
 	GeneratorSlot *slot;
-	bool		suspect = false;
 	uint64		word;
+
+	if (!sg_catalog_generator(generator->relid, &row))
+		report_not_generator(RelationGetRelationName(rel));
 
 	LWLockAcquire(slot_lock(), LW_SHARED);
 	slot = slot_find(MyDatabaseId, generator->relid);
-	if (slot != NULL)
-		suspect = slot->suspect;
 	LWLockRelease(slot_lock());
-
+	if (slot != NULL && !sg_layout_equal(&slot->layout, &row.layout))
+	{
+		slot_free_by_key(MyDatabaseId, generator->relid);
+		slot = NULL;
+	}
 	if (slot == NULL)
-		slot = generator_load(rel);
-	else if (suspect)
-		generator_clear_suspicion(rel, slot);
+		slot = generator_load(rel, &row);
 
 	word = pg_atomic_read_u64(&slot->last);
 	generator->slot = slot;
@@ -1328,12 +1437,12 @@ pending_add(PendingAction action, Oid database, Oid relid)
  * out: let everybody load it anew.
  */
 static void
-generator_forget(Oid relid)
+generator_forget(Oid relid, PendingAction at_end)
 {
 	if (sg_shmem_ready())
 	{
 		slot_free_by_key(MyDatabaseId, relid);
-		pending_add(FREE_AT_ABORT, MyDatabaseId, relid);
+		pending_add(at_end, MyDatabaseId, relid);
 	}
 	CacheInvalidateRelcacheByRelid(relid);
 	validity++;
@@ -1360,7 +1469,7 @@ sg_generator_register(Oid relid, SgKind kind, const char *layout_name)
 	sg_catalog_layout_require(layout_name, &layout);
 	check_sequence_options(rel, &layout, &increment, &max_value);
 	sg_catalog_add_generator(relid, kind, layout_name);
-	generator_forget(relid);
+	generator_forget(relid, FREE_AT_ABORT);
 	relation_close(rel, NoLock);
 }
 
@@ -1417,10 +1526,7 @@ sg_generator_guard(PG_FUNCTION_ARGS)
 	TupleDesc	desc;
 	HeapTuple	result;
 
-	if (!CALLED_AS_TRIGGER(fcinfo))
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("can only be called as a trigger")));
+	sg_catalog_check_trigger(fcinfo, "generator");
 	if (TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -1443,7 +1549,7 @@ sg_generator_guard(PG_FUNCTION_ARGS)
 					 errmsg("cannot change or remove the default generator")));
 		LockRelationOid(relid, AccessExclusiveLock);
 		if (get_rel_name(relid) != NULL)
-			generator_forget(relid);
+			generator_forget(relid, FREE_AT_END);
 	}
 	if (TRIGGER_FIRED_BY_UPDATE(trigger->tg_event))
 		result = trigger->tg_newtuple;
@@ -1454,7 +1560,7 @@ sg_generator_guard(PG_FUNCTION_ARGS)
 		if (!guard_new_row(relid, row_layout(result, desc)) &&
 			TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
 			PG_RETURN_POINTER(NULL);
-		generator_forget(relid);
+		generator_forget(relid, FREE_AT_END);
 	}
 	PG_RETURN_POINTER(result);
 }
@@ -1470,20 +1576,70 @@ generator_object_access(ObjectAccessType access, Oid classId, Oid objectId,
 		return;
 	if (classId == DatabaseRelationId)
 		pending_add(FREE_AT_COMMIT, objectId, InvalidOid);
-	else if (classId == RelationRelationId)
+	else if (classId == RelationRelationId &&
+			 get_rel_relkind(objectId) == RELKIND_SEQUENCE)
 	{
-		char		relkind = get_rel_relkind(objectId);
-
-		if (relkind == RELKIND_SEQUENCE)
-		{
-			pending_add(FREE_AT_COMMIT, MyDatabaseId, objectId);
-			sg_catalog_remove_generator(objectId);
-		}
-		else if (relkind == RELKIND_RELATION &&
-				 strcmp(get_rel_name(objectId), "generator") == 0 &&
-				 objectId == sg_catalog_generator_table())
-			pending_add(SUSPECT_AT_COMMIT, MyDatabaseId, InvalidOid);
+		pending_add(FREE_AT_COMMIT, MyDatabaseId, objectId);
+		sg_catalog_remove_generator(objectId);
 	}
+}
+
+/*
+ * After RESTART: carry the bound of a generator over to the storage that this
+ * transaction gave it.  What was drawn may be ahead of the clock, so the clock
+ * alone would not keep its ids apart from those.
+ */
+static void
+generator_carry_bound(Oid relid)
+{
+	Relation	rel = try_relation_open(relid, AccessShareLock);
+	RelFileLocator committed;
+	StorageState storage;
+	GeneratorSlot *slot;
+	int64		bound = PG_INT64_MIN;
+	GenericXLogState *xlog;
+	Buffer		buffer;
+
+	if (rel == NULL)
+		return;
+	if (rel->rd_rel->relpersistence != RELPERSISTENCE_PERMANENT ||
+		(storage = sequence_storage(rel, &committed)) == STORAGE_COMMITTED)
+	{
+		relation_close(rel, AccessShareLock);
+		return;
+	}
+
+	LWLockAcquire(slot_lock(), LW_SHARED);
+	slot = slot_find(MyDatabaseId, relid);
+	if (slot != NULL)
+		bound = (int64) pg_atomic_read_u64(&slot->bound);
+	LWLockRelease(slot_lock());
+	if (storage == STORAGE_REPLACED)
+	{
+		buffer = storage_lock(&committed);
+		bound = Max(bound, sequence_page_data(BufferGetPage(buffer))->last_value);
+		UnlockReleaseBuffer(buffer);
+	}
+
+	xlog = GenericXLogStart(rel);
+	buffer = ReadBuffer(rel, 0);
+	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+	if (sequence_page_data(BufferGetPage(buffer))->last_value < bound)
+		(void) sequence_page_write(xlog, buffer, bound);
+	else
+		GenericXLogAbort(xlog);
+	UnlockReleaseBuffer(buffer);
+	relation_close(rel, NoLock);
+}
+
+static void
+generators_carry_bounds(void)
+{
+	ListCell   *cell;
+
+	foreach(cell, sg_catalog_generators())
+		if (sequence_is_changed(lfirst_oid(cell)))
+		generator_carry_bound(lfirst_oid(cell));
 }
 
 /* DISCARD forgets current values, as it does those of sequences. */
@@ -1510,6 +1666,8 @@ generator_process_utility(PlannedStmt *pstmt, const char *queryString,
 	bool		discard = IsA(stmt, DiscardStmt) &&
 	(((DiscardStmt *) stmt)->target == DISCARD_ALL ||
 	 ((DiscardStmt *) stmt)->target == DISCARD_SEQUENCES);
+	bool		restart = IsA(stmt, AlterSeqStmt) ||
+	(IsA(stmt, TruncateStmt) && ((TruncateStmt *) stmt)->restart_seqs);
 
 	if (prev_process_utility_hook)
 		prev_process_utility_hook(pstmt, queryString, readOnlyTree, context,
@@ -1520,6 +1678,8 @@ generator_process_utility(PlannedStmt *pstmt, const char *queryString,
 
 	if (discard)
 		generators_discard_currval();
+	if (restart)
+		generators_carry_bounds();
 }
 
 
@@ -1563,60 +1723,72 @@ generator_remove(Oid relid)
 }
 
 static void
-slot_mark_suspect(Oid database, Oid relid)
+pending_apply(const Pending *item)
 {
-	GeneratorSlot *slot;
-
-	LWLockAcquire(slot_lock(), LW_EXCLUSIVE);
-	slot = slot_find(database, relid);
-	if (slot != NULL)
-		slot->suspect = true;
-	LWLockRelease(slot_lock());
+	if (!OidIsValid(item->relid))
+		slot_free_by_database(item->database);
+	else
+	{
+		slot_free_by_key(item->database, item->relid);
+		generator_remove(item->relid);
+	}
 }
 
+/*
+ * Do what is due.  A prepared transaction's end is not told to us, so what it
+ * made or changed is freed before it is prepared, and loaded again from the
+ * page; what it dropped is left to the sweep.
+ */
 static void
-pending_apply(const Pending *item, XactEvent event)
+pending_apply_all(XactEvent event)
 {
-	bool		commit = (event == XACT_EVENT_COMMIT);
+	dlist_iter	iter;
 
-	if (event == XACT_EVENT_PREPARE)
+	dlist_foreach(iter, &pending)
 	{
-		/* what becomes of it we are not told: the sweep finds out */
-		if (item->action == FREE_AT_ABORT)
-			slot_mark_suspect(item->database, item->relid);
-	}
-	else if (item->action == SUSPECT_AT_COMMIT)
-	{
-		if (commit)
-			slot_sweep_database(item->database, true);
-	}
-	else if ((item->action == FREE_AT_COMMIT) == commit)
-	{
-		if (!OidIsValid(item->relid))
-			slot_sweep_database(item->database, false);
-		else
+		Pending    *item = dlist_container(Pending, node, iter.cur);
+
+		switch (item->action)
 		{
-			slot_free_by_key(item->database, item->relid);
-			generator_remove(item->relid);
+			case FREE_AT_COMMIT:
+				if (event == XACT_EVENT_COMMIT)
+					pending_apply(item);
+				break;
+			case FREE_AT_ABORT:
+				if (event != XACT_EVENT_COMMIT)
+					pending_apply(item);
+				break;
+			case FREE_AT_END:
+				pending_apply(item);
+				break;
 		}
 	}
+	dlist_init(&pending);
 }
 
 static void
 generator_xact_callback(XactEvent event, void *arg)
 {
-	dlist_iter	iter;
-
-	if (event == XACT_EVENT_PRE_COMMIT || event == XACT_EVENT_PRE_PREPARE ||
-		event == XACT_EVENT_PARALLEL_PRE_COMMIT || !sg_shmem_ready())
+	if (!sg_shmem_ready())
 		return;
 
-	/* our own locks are held until after this */
-	generators_add_counts();
-	dlist_foreach(iter, &pending)
-		pending_apply(dlist_container(Pending, node, iter.cur), event);
-	dlist_init(&pending);
-	sg_backend_at_xact_end(event);
+	switch (event)
+	{
+		case XACT_EVENT_PRE_COMMIT:
+		case XACT_EVENT_PARALLEL_PRE_COMMIT:
+			break;
+		case XACT_EVENT_PRE_PREPARE:
+			/* while our locks are our own: at PREPARE they are handed over */
+			generators_add_counts();
+			pending_apply_all(event);
+			break;
+		default:
+			/* our locks are held until after this */
+			generators_add_counts();
+			pending_apply_all(event);
+			sg_backend_at_xact_end(event);
+			break;
+	}
 }
 
 static void
@@ -1635,7 +1807,7 @@ generator_subxact_callback(SubXactEvent event, SubTransactionId mySubid,
 
 		if (item->subid < mySubid)
 			continue;
-		if (item->action == FREE_AT_ABORT)
+		if (item->action != FREE_AT_COMMIT)
 		{
 			slot_free_by_key(item->database, item->relid);
 			validity++;
@@ -1660,6 +1832,8 @@ generator_relcache_callback(Datum arg, Oid relid)
 	{
 		if (relid == default_relid)
 			default_relid = InvalidOid;
+		if (sg_catalog_is_generator_table(relid))
+			validity++;
 		if (generators != NULL && hash_search(generators, &relid, HASH_FIND, NULL) != NULL)
 			validity++;
 	}

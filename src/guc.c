@@ -9,7 +9,8 @@
  * survives.
  *
  * The ranges of seqgen.reserve_ahead and seqgen.max_lead do not meet, so that
- * a reservation never reaches past the lead that is allowed.
+ * the ids of a window, all drawn at once after a restart, are within the lead
+ * that is allowed.
  *
  *-------------------------------------------------------------------------
  */
@@ -231,8 +232,8 @@ sg_guc_init(void)
 							 NULL, assign_debug_clock_offset, NULL);
 
 	/*
-	 * Without the preload the settings of the server's start are unknown here,
-	 * and would be taken for mistakes.
+	 * Without the preload the settings of the server's start are unknown
+	 * here, and would be taken for mistakes.
 	 */
 	if (process_shared_preload_libraries_in_progress)
 		MarkGUCPrefixReserved("seqgen");

@@ -12,8 +12,8 @@
 
 #include "layout.h"
 
-/* the longest unit of time: one minute, in us */
-#define MAX_UNIT		INT64CONST(60000000)
+/* the longest unit of time: one second, in us */
+#define MAX_UNIT		INT64CONST(1000000)
 
 /* the year 9999, in us: what every client can print */
 #define MAX_MOMENT		INT64CONST(253402300799000000)
@@ -38,6 +38,14 @@ ones(int bits)
 	return (INT64CONST(1) << bits) - 1;
 }
 
+bool
+sg_layout_equal(const SgLayout *a, const SgLayout *b)
+{
+	return a->epoch == b->epoch && a->unit == b->unit &&
+		a->time_bits == b->time_bits && a->node_bits == b->node_bits &&
+		a->sequence_bits == b->sequence_bits && a->node_last == b->node_last;
+}
+
 const char *
 sg_layout_problem(const SgLayout *layout)
 {
@@ -52,7 +60,7 @@ sg_layout_problem(const SgLayout *layout)
 	if (layout->time_bits + layout->node_bits + layout->sequence_bits > SG_MAX_ID_BITS)
 		return "An id has at most 63 bits.";
 	if (layout->unit < 1 || layout->unit > MAX_UNIT)
-		return "The unit of time is 1 to 60000000 microseconds.";
+		return "The unit of time is 1 to 1000000 microseconds.";
 	if (layout->epoch < 0 || layout->epoch > MAX_MOMENT)
 		return "The epoch lies between the years 1970 and 9999.";
 	if (sg_layout_max_time(layout) >= (MAX_MOMENT - layout->epoch) / layout->unit)
@@ -174,6 +182,19 @@ sg_layout_bound(const SgLayout *layout, int64 tick)
 	if (time >= sg_layout_max_time(layout))
 		return sg_layout_max_id(layout);
 	return (time + 1) << (layout->node_bits + layout->sequence_bits);
+}
+
+bool
+sg_layout_is_spare(const SgLayout *layout, int64 bound, int64 id)
+{
+	SgFields	at_bound;
+	SgFields	at_id;
+
+	return layout->node_bits > 0 &&
+		sg_layout_unpack(layout, bound, &at_bound) &&
+		sg_layout_unpack(layout, id, &at_id) &&
+		at_bound.node == 0 && at_bound.sequence == 0 &&
+		at_id.node == 0 && at_id.time == at_bound.time;
 }
 
 int64

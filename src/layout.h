@@ -43,6 +43,8 @@ extern const SgLayout sg_layout_default;
 #define SG_MAX_TIME_SEQUENCE_BITS	62	/* leaves room for sums of ticks */
 #define SG_MAX_ID_BITS				63
 
+extern bool sg_layout_equal(const SgLayout *a, const SgLayout *b);
+
 /* NULL if the layout is sound, else what is wrong with it. */
 extern const char *sg_layout_problem(const SgLayout *layout);
 
@@ -76,6 +78,12 @@ extern int64 sg_layout_tick_above(const SgLayout *layout, int64 id, int64 node);
  * was the last unit.
  */
 extern int64 sg_layout_bound(const SgLayout *layout, int64 tick);
+
+/*
+ * Is an id one of node 0 in the unit of time that a bound begins?  A plain
+ * nextval() at a bound returns such, and no node ever draws one.
+ */
+extern bool sg_layout_is_spare(const SgLayout *layout, int64 bound, int64 id);
 
 /* The last tick of the tick's unit of time. */
 extern int64 sg_layout_unit_end(const SgLayout *layout, int64 tick);

@@ -14,7 +14,6 @@
 #include "access/htup_details.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
-#include "catalog/pg_type.h"
 #include "commands/dbcommands.h"
 #include "executor/spi.h"
 #include "funcapi.h"
@@ -260,8 +259,8 @@ sg_snowflake_attach(PG_FUNCTION_ARGS)
  * Reading
  */
 
-static void
-layout_of_generator(Oid relid, SgLayout *layout)
+static const SgLayout *
+generator_layout(Oid relid, SgLayout *layout)
 {
 	SgCatalogGenerator row;
 	char	   *name = get_rel_name(relid);
@@ -276,21 +275,20 @@ layout_of_generator(Oid relid, SgLayout *layout)
 				 errmsg("\"%s\" is not a generator", name),
 				 errhint("seqgen.generator lists the generators.")));
 	*layout = row.layout;
+	return layout;
 }
 
 /*
- * The layout that a function's second argument names, as a generator
- * (regclass) or by its name (text); the default layout if there is none.
+ * The layout that a function's second argument names, or the default layout
+ * if it has none.  Generators have functions of their own: a fast-path call
+ * does not tell the types of its arguments.
  */
 static const SgLayout *
 layout_argument(FunctionCallInfo fcinfo, SgLayout *layout)
 {
 	if (PG_NARGS() < 2)
 		return &sg_layout_default;
-	if (get_fn_expr_argtype(fcinfo->flinfo, 1) == REGCLASSOID)
-		layout_of_generator(PG_GETARG_OID(1), layout);
-	else
-		sg_catalog_layout_require(text_to_cstring(PG_GETARG_TEXT_PP(1)), layout);
+	sg_catalog_layout_require(text_to_cstring(PG_GETARG_TEXT_PP(1)), layout);
 	return layout;
 }
 
@@ -356,6 +354,15 @@ sg_snowflake_decode(PG_FUNCTION_ARGS)
 	return id_decode(fcinfo, layout_argument(fcinfo, &layout), PG_GETARG_INT64(0));
 }
 
+PG_FUNCTION_INFO_V1(sg_snowflake_decode_generator);
+Datum
+sg_snowflake_decode_generator(PG_FUNCTION_ARGS)
+{
+	SgLayout	layout;
+
+	return id_decode(fcinfo, generator_layout(PG_GETARG_OID(1), &layout), PG_GETARG_INT64(0));
+}
+
 PG_FUNCTION_INFO_V1(sg_snowflake_timestamp);
 Datum
 sg_snowflake_timestamp(PG_FUNCTION_ARGS)
@@ -363,6 +370,15 @@ sg_snowflake_timestamp(PG_FUNCTION_ARGS)
 	SgLayout	layout;
 
 	return id_timestamp(layout_argument(fcinfo, &layout), PG_GETARG_INT64(0));
+}
+
+PG_FUNCTION_INFO_V1(sg_snowflake_timestamp_generator);
+Datum
+sg_snowflake_timestamp_generator(PG_FUNCTION_ARGS)
+{
+	SgLayout	layout;
+
+	return id_timestamp(generator_layout(PG_GETARG_OID(1), &layout), PG_GETARG_INT64(0));
 }
 
 PG_FUNCTION_INFO_V1(sg_snowflake_node);
@@ -374,6 +390,15 @@ sg_snowflake_node(PG_FUNCTION_ARGS)
 	return id_node(layout_argument(fcinfo, &layout), PG_GETARG_INT64(0));
 }
 
+PG_FUNCTION_INFO_V1(sg_snowflake_node_generator);
+Datum
+sg_snowflake_node_generator(PG_FUNCTION_ARGS)
+{
+	SgLayout	layout;
+
+	return id_node(generator_layout(PG_GETARG_OID(1), &layout), PG_GETARG_INT64(0));
+}
+
 PG_FUNCTION_INFO_V1(sg_snowflake_sequence);
 Datum
 sg_snowflake_sequence(PG_FUNCTION_ARGS)
@@ -381,6 +406,15 @@ sg_snowflake_sequence(PG_FUNCTION_ARGS)
 	SgLayout	layout;
 
 	return id_sequence(layout_argument(fcinfo, &layout), PG_GETARG_INT64(0));
+}
+
+PG_FUNCTION_INFO_V1(sg_snowflake_sequence_generator);
+Datum
+sg_snowflake_sequence_generator(PG_FUNCTION_ARGS)
+{
+	SgLayout	layout;
+
+	return id_sequence(generator_layout(PG_GETARG_OID(1), &layout), PG_GETARG_INT64(0));
 }
 
 
