@@ -12,6 +12,7 @@ DATA = sql/seqgen--1.0.sql
 MODULE_big = seqgen
 OBJS = \
 	src/backend.o \
+	src/bound.o \
 	src/catalog.o \
 	src/clock.o \
 	src/generator.o \

@@ -37,11 +37,9 @@
  *
  *	The sequence page's content lock serializes reservations.  Under it a
  *	reservation reads last_value; if somebody moved it (setval, nextval,
- *	RESTART, a restore), last is raised above it.  It writes the new bound,
- *	always as a full page image: after a plain nextval the page in memory
- *	differs from what WAL holds, so a delta would be replayed onto another
- *	page.  It notes the bound in the slot and unlocks; no lock is held over
- *	the flush.  Only then limit is raised.  The content lock thus guards the
+ *	RESTART, a restore), last is raised above it.  It writes the new bound
+ *	(bound.c), notes it in the slot and unlocks; no lock is held over the
+ *	flush.  Only then limit is raised.  The content lock thus guards the
  *	fields marked (P): written under the exclusive, read under either lock.
  *
  *	At its first use in a transaction a backend compares the page with the
@@ -66,15 +64,11 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
 #include "access/generic_xlog.h"
 #include "access/htup_details.h"
 #include "access/relation.h"
-#include "access/table.h"
-#include "access/transam.h"
 #include "access/xact.h"
 #include "access/xlog.h"
-#include "access/xloginsert.h"
 #include "catalog/objectaccess.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_database.h"
@@ -86,7 +80,6 @@
 #include "pgstat.h"
 #include "port/atomics.h"
 #include "replication/logicalworker.h"
-#include "replication/walsender.h"
 #include "storage/bufmgr.h"
 #include "storage/latch.h"
 #include "storage/lmgr.h"
@@ -94,14 +87,11 @@
 #include "tcop/utility.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
-#include "utils/guc.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
-#include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
 #include "compat.h"
@@ -111,6 +101,7 @@
 #include "layout.h"
 #include "catalog.h"
 #include "backend.h"
+#include "bound.h"
 #include "node.h"
 #include "generator.h"
 
@@ -406,206 +397,6 @@ slot_enter(Oid relid, const SgCatalogGenerator *row, int64 node, int64 value)
 
 
 /*
- * The sequence's page
- */
-
-static Form_pg_sequence_data
-sequence_page_data(Page page)
-{
-	ItemId		item;
-	HeapTupleHeader tuple;
-
-	if (PageGetMaxOffsetNumber(page) < FirstOffsetNumber)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("sequence has no tuple in its page")));
-	item = PageGetItemId(page, FirstOffsetNumber);
-	tuple = (HeapTupleHeader) PageGetItem(page, item);
-	return (Form_pg_sequence_data) ((char *) tuple + tuple->t_hoff);
-}
-
-/* Change an exclusively locked page, as one WAL record. */
-static XLogRecPtr
-sequence_page_write(GenericXLogState *xlog, Buffer buffer, int64 value)
-{
-	Page		page = GenericXLogRegisterBuffer(xlog, buffer, GENERIC_XLOG_FULL_IMAGE);
-	Form_pg_sequence_data data = sequence_page_data(page);
-
-	data->last_value = value;
-	data->is_called = true;
-	data->log_cnt = 0;
-	return GenericXLogFinish(xlog);
-}
-
-/*
- * Flush WAL up to a bound's record, and wait for synchronous standbys as if
- * the session asked for that: others will rely on the bound.
- */
-static void
-sequence_flush(XLogRecPtr lsn)
-{
-	int			nest_level;
-	bool		confirmed;
-
-	/* storage that this transaction made, and that WAL skips */
-	if (XLogRecPtrIsInvalid(lsn))
-		return;
-	XLogFlush(lsn);
-
-	if (max_wal_senders == 0 || !SyncStandbysInUse())
-		return;
-
-	nest_level = NewGUCNestLevel();
-	(void) set_config_option("synchronous_commit", "on", PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
-	HOLD_INTERRUPTS();
-	SyncRepWaitForLSN(lsn, false);
-	RESUME_INTERRUPTS();
-	AtEOXact_GUC(false, nest_level);
-
-	/* a wait that was cancelled returns like one that was not */
-	LWLockAcquire(SyncRepLock, LW_SHARED);
-	confirmed = !SyncStandbysInUse() || WalSndCtl->lsn[SYNC_REP_WAIT_FLUSH] >= lsn;
-	LWLockRelease(SyncRepLock);
-	if (confirmed)
-		return;
-	CHECK_FOR_INTERRUPTS();
-	ereport(ERROR,
-			(errcode(ERRCODE_QUERY_CANCELED),
-			 errmsg("could not reserve ids"),
-			 errdetail("The wait for the synchronous standby to confirm the reservation was canceled.")));
-}
-
-/* Whose is the storage of a sequence? */
-typedef enum StorageState
-{
-	STORAGE_COMMITTED,			/* everybody's */
-	STORAGE_CREATED,			/* made with the sequence by this transaction */
-	STORAGE_REPLACED,			/* made by this transaction; others see an
-								 * older one */
-}			StorageState;
-
-/*
- * The newest version of a sequence's row of pg_class that is committed; NULL
- * if there is none.  We are the only ones who can have a newer one, as our
- * lock on the sequence excludes others.
- */
-static HeapTuple
-sequence_committed_row(Oid relid)
-{
-	Relation	rel = table_open(RelationRelationId, AccessShareLock);
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-
-	ScanKeyInit(&key, Anum_pg_class_oid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(relid));
-	scan = systable_beginscan(rel, ClassOidIndexId, true, SnapshotAny, 1, &key);
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-	{
-		HeapTupleHeader header = tuple->t_data;
-
-		if (TransactionIdDidCommit(HeapTupleHeaderGetXmin(header)) &&
-			((header->t_infomask & HEAP_XMAX_INVALID) ||
-			 HEAP_XMAX_IS_LOCKED_ONLY(header->t_infomask) ||
-			 !TransactionIdDidCommit(HeapTupleHeaderGetUpdateXid(header))))
-			break;
-	}
-	if (HeapTupleIsValid(tuple))
-		tuple = heap_copytuple(tuple);
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
-	return tuple;
-}
-
-/*
- * Did this transaction, or the leader's in a parallel worker, write the
- * sequence's row of pg_class?  It did if it made the storage.
- */
-static bool
-sequence_is_changed(Oid relid)
-{
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
-	bool		ours;
-
-	if (!HeapTupleIsValid(tuple))
-		return false;
-	ours = TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(tuple->t_data));
-	ReleaseSysCache(tuple);
-	return ours;
-}
-
-/*
- * Tell whether this transaction made the storage, and if it replaced another
- * one, which that is.
- */
-static StorageState
-sequence_storage(Relation rel, RelFileLocator * committed)
-{
-	HeapTuple	tuple;
-	Form_pg_class form;
-	StorageState state = STORAGE_REPLACED;
-
-	if (!sequence_is_changed(RelationGetRelid(rel)))
-		return STORAGE_COMMITTED;
-
-	tuple = sequence_committed_row(RelationGetRelid(rel));
-	if (tuple == NULL)
-		return STORAGE_CREATED;
-	form = (Form_pg_class) GETSTRUCT(tuple);
-	if (form->relfilenode == rel->rd_rel->relfilenode)
-		state = STORAGE_COMMITTED;
-	else if (form->relpersistence != RELPERSISTENCE_PERMANENT)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("sequence \"%s\" has been unlogged up to this transaction",
-						RelationGetRelationName(rel)),
-				 errhint("Commit ALTER SEQUENCE ... SET LOGGED before drawing ids.")));
-	*committed = rel->rd_locator;
-	committed->spcOid = OidIsValid(form->reltablespace) ? form->reltablespace : MyDatabaseTableSpace;
-	committed->relNumber = form->relfilenode;
-	heap_freetuple(tuple);
-	return state;
-}
-
-/* Exclusively lock the page of a storage that the relcache has left behind. */
-static Buffer
-storage_lock(const RelFileLocator * locator)
-{
-	Buffer		buffer = ReadBufferWithoutRelcache(*locator, MAIN_FORKNUM, 0,
-												   RBM_NORMAL, NULL, true);
-
-	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
-	return buffer;
-}
-
-/* Raise the bound in the committed storage, which a rollback brings back. */
-static XLogRecPtr
-storage_raise_bound(const RelFileLocator * locator, int64 value)
-{
-	Buffer		buffer = storage_lock(locator);
-	Page		page = BufferGetPage(buffer);
-	Form_pg_sequence_data data = sequence_page_data(page);
-	XLogRecPtr	lsn;
-
-	if (data->last_value < value)
-	{
-		START_CRIT_SECTION();
-		data->last_value = value;
-		data->is_called = true;
-		data->log_cnt = 0;
-		MarkBufferDirty(buffer);
-		lsn = log_newpage_buffer(buffer, true);
-		END_CRIT_SECTION();
-	}
-	else
-		lsn = PageGetLSN(page);
-	UnlockReleaseBuffer(buffer);
-	return lsn;
-}
-
-
-/*
  * Reserving
  */
 
@@ -718,7 +509,7 @@ generator_reserve(SgGenerator *generator, int64 needed)
 	int64		now = sg_clock_now();
 	Relation	rel;
 	RelFileLocator committed;
-	StorageState storage;
+	SgStorage	storage;
 	GenericXLogState *xlog;
 	Buffer		buffer;
 	XLogRecPtr	lsn;
@@ -733,12 +524,12 @@ generator_reserve(SgGenerator *generator, int64 needed)
 	sg_clock_check(now);
 
 	rel = relation_open(generator->relid, NoLock);
-	storage = sequence_storage(rel, &committed);
+	storage = sg_bound_storage(rel, &committed);
 	xlog = GenericXLogStart(rel);
 	buffer = ReadBuffer(rel, 0);
 	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
 
-	value = sequence_page_data(BufferGetPage(buffer))->last_value;
+	value = sg_bound_get(buffer);
 	above = sg_layout_tick_above(layout, value, generator->node);
 	confirmed = slot_knows_value(slot, value);
 	if (!confirmed)
@@ -777,18 +568,18 @@ generator_reserve(SgGenerator *generator, int64 needed)
 		if (sg_layout_bound(layout, target) <= value)
 			target = above;
 		value = Min(sg_layout_bound(layout, target), generator->max_value);
-		lsn = sequence_page_write(xlog, buffer, value);
+		lsn = sg_bound_put(xlog, buffer, value);
 		pg_atomic_write_u64(&slot->bound, (uint64) value);
-		pg_atomic_write_u32(&slot->storage, storage == STORAGE_COMMITTED ?
+		pg_atomic_write_u32(&slot->storage, storage == SG_STORAGE_COMMITTED ?
 							rel->rd_rel->relfilenode : InvalidOid);
 		pg_atomic_fetch_add_u64(&slot->reservations, 1);
 	}
 	UnlockReleaseBuffer(buffer);
 	relation_close(rel, NoLock);
 
-	if (storage == STORAGE_REPLACED)
-		lsn = Max(lsn, storage_raise_bound(&committed, value));
-	sequence_flush(lsn);
+	if (storage == SG_STORAGE_REPLACED)
+		lsn = Max(lsn, sg_bound_raise_committed(&committed, value));
+	sg_bound_flush(lsn);
 
 	limit = Min(sg_layout_tick_above(layout, value, generator->node) - 1,
 				generator->max_tick);
@@ -1056,7 +847,7 @@ sequence_read(Relation rel, GeneratorSlot *slot, bool *known)
 	int64		value;
 
 	LockBuffer(buffer, BUFFER_LOCK_SHARE);
-	value = sequence_page_data(BufferGetPage(buffer))->last_value;
+	value = sg_bound_get(buffer);
 	*known = slot != NULL &&
 		slot_knows_value(slot, value) &&
 		(uint32) rel->rd_rel->relfilenode == pg_atomic_read_u32(&slot->storage);
@@ -1406,12 +1197,12 @@ sg_generator_reset(PG_FUNCTION_ARGS)
 	xlog = GenericXLogStart(rel);
 	buffer = ReadBuffer(rel, 0);
 	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
-	lsn = sequence_page_write(xlog, buffer, value);
+	lsn = sg_bound_put(xlog, buffer, value);
 	UnlockReleaseBuffer(buffer);
 	slot_free_by_key(MyDatabaseId, relid);
 	validity++;
 	relation_close(rel, NoLock);
-	sequence_flush(lsn);
+	sg_bound_flush(lsn);
 	PG_RETURN_VOID();
 }
 
@@ -1594,7 +1385,7 @@ generator_carry_bound(Oid relid)
 {
 	Relation	rel = try_relation_open(relid, AccessShareLock);
 	RelFileLocator committed;
-	StorageState storage;
+	SgStorage	storage;
 	GeneratorSlot *slot;
 	int64		bound = PG_INT64_MIN;
 	GenericXLogState *xlog;
@@ -1603,7 +1394,7 @@ generator_carry_bound(Oid relid)
 	if (rel == NULL)
 		return;
 	if (rel->rd_rel->relpersistence != RELPERSISTENCE_PERMANENT ||
-		(storage = sequence_storage(rel, &committed)) == STORAGE_COMMITTED)
+		(storage = sg_bound_storage(rel, &committed)) == SG_STORAGE_COMMITTED)
 	{
 		relation_close(rel, AccessShareLock);
 		return;
@@ -1614,18 +1405,14 @@ generator_carry_bound(Oid relid)
 	if (slot != NULL)
 		bound = (int64) pg_atomic_read_u64(&slot->bound);
 	LWLockRelease(slot_lock());
-	if (storage == STORAGE_REPLACED)
-	{
-		buffer = storage_lock(&committed);
-		bound = Max(bound, sequence_page_data(BufferGetPage(buffer))->last_value);
-		UnlockReleaseBuffer(buffer);
-	}
+	if (storage == SG_STORAGE_REPLACED)
+		bound = Max(bound, sg_bound_get_committed(&committed));
 
 	xlog = GenericXLogStart(rel);
 	buffer = ReadBuffer(rel, 0);
 	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
-	if (sequence_page_data(BufferGetPage(buffer))->last_value < bound)
-		(void) sequence_page_write(xlog, buffer, bound);
+	if (sg_bound_get(buffer) < bound)
+		(void) sg_bound_put(xlog, buffer, bound);
 	else
 		GenericXLogAbort(xlog);
 	UnlockReleaseBuffer(buffer);
@@ -1638,7 +1425,7 @@ generators_carry_bounds(void)
 	ListCell   *cell;
 
 	foreach(cell, sg_catalog_generators())
-		if (sequence_is_changed(lfirst_oid(cell)))
+		if (sg_bound_is_changed(lfirst_oid(cell)))
 		generator_carry_bound(lfirst_oid(cell));
 }
 

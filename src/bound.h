@@ -1,0 +1,60 @@
+/*-------------------------------------------------------------------------
+ *
+ * bound.h
+ *	  Where the durable bound of a generator lives: last_value, in the page of
+ *	  its sequence.  Implemented in bound.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SEQGEN_BOUND_H
+#define SEQGEN_BOUND_H
+
+#include "access/generic_xlog.h"
+#include "access/xlogdefs.h"
+#include "storage/buf.h"
+
+#include "compat.h"
+
+/* Whose is the storage of a sequence? */
+typedef enum SgStorage
+{
+	SG_STORAGE_COMMITTED,		/* everybody's */
+	SG_STORAGE_CREATED,			/* made with the sequence by this transaction */
+	SG_STORAGE_REPLACED,		/* made by this transaction; others see an
+								 * older one */
+}			SgStorage;
+
+/*
+ * Did this transaction, or the leader's in a parallel worker, write the
+ * sequence's row of pg_class?  It did if it made the storage.
+ */
+extern bool sg_bound_is_changed(Oid relid);
+
+/*
+ * Tell whether this transaction made the storage, and if it replaced another
+ * one, which that is.  The caller holds a lock on the sequence that a
+ * replacement of its storage would conflict with.
+ */
+extern SgStorage sg_bound_storage(Relation rel, RelFileLocator * committed);
+
+/* The bound in a sequence's page; the caller holds its content lock. */
+extern int64 sg_bound_get(Buffer buffer);
+
+/*
+ * Write a bound to a page that the caller has exclusively locked, and end the
+ * WAL record.  Returns its position, or an invalid one for storage that WAL
+ * skips (wal_level = minimal).
+ */
+extern XLogRecPtr sg_bound_put(GenericXLogState *xlog, Buffer buffer, int64 value);
+
+/* The same for the storage that this transaction has replaced; never lowers. */
+extern int64 sg_bound_get_committed(const RelFileLocator * locator);
+extern XLogRecPtr sg_bound_raise_committed(const RelFileLocator * locator, int64 value);
+
+/*
+ * Make a bound durable: flush WAL, and wait for synchronous standbys.  Raises
+ * an error if the wait is cancelled.
+ */
+extern void sg_bound_flush(XLogRecPtr lsn);
+
+#endif							/* SEQGEN_BOUND_H */
