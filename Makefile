@@ -52,10 +52,12 @@ PG_CONFIG = pg_config
 
 # The server's headers are system headers, so that -Wextra speaks of this
 # code only.  Callbacks have a given signature, so an unused parameter is no
-# mistake.  The server's own CFLAGS hold options that only gcc knows.
+# mistake.  The server's own CFLAGS hold options that only gcc knows.  Nobody
+# replaces our functions by others, so calls among them can be direct: before
+# version 16, where they are hidden, this takes some percent off a draw.
 SERVER_HEADERS := $(shell $(PG_CONFIG) --includedir-server)
 PG_CPPFLAGS = -I$(srcdir)/src -isystem $(SERVER_HEADERS)
-PG_CFLAGS = -Wno-unused-parameter
+PG_CFLAGS = -Wno-unused-parameter -fno-semantic-interposition
 ifneq (,$(findstring clang,$(CC)))
 PG_CFLAGS += -Wno-unknown-warning-option -Wno-ignored-optimization-argument
 endif
@@ -65,6 +67,10 @@ include $(PGXS)
 
 ifneq (,$(filter 9.% 10 11 12 13 14,$(MAJORVERSION)))
 $(error seqgen needs PostgreSQL 15 or newer, and $(PG_CONFIG) is of version $(MAJORVERSION))
+endif
+
+ifeq ($(PORTNAME),linux)
+LDFLAGS_SL += -Wl,-Bsymbolic-functions
 endif
 
 HEADERS_ALL := $(wildcard $(srcdir)/src/*.h)

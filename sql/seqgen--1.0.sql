@@ -80,15 +80,42 @@ CREATE TRIGGER layout_guard BEFORE INSERT OR UPDATE OR DELETE ON seqgen.layout
 	FOR EACH ROW EXECUTE FUNCTION seqgen.layout_guard();
 ALTER TABLE seqgen.layout ENABLE ALWAYS TRIGGER layout_guard;
 
+CREATE TRIGGER layout_truncate BEFORE TRUNCATE ON seqgen.layout
+	FOR EACH STATEMENT EXECUTE FUNCTION seqgen.layout_guard();
+
 
 --
 -- generator: sequences that hand out ids
 --
 
+CREATE TYPE seqgen.reggenerator;
+
+CREATE FUNCTION seqgen.reggenerator_in(cstring) RETURNS seqgen.reggenerator
+	AS 'MODULE_PATHNAME', 'sg_reggenerator_in' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION seqgen.reggenerator_in(cstring) IS 'I/O';
+
+CREATE FUNCTION seqgen.reggenerator_out(seqgen.reggenerator) RETURNS cstring
+	AS 'MODULE_PATHNAME', 'sg_reggenerator_out' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION seqgen.reggenerator_out(seqgen.reggenerator) IS 'I/O';
+
+CREATE TYPE seqgen.reggenerator (
+	INPUT = seqgen.reggenerator_in, OUTPUT = seqgen.reggenerator_out, LIKE = oid
+);
+
+COMMENT ON TYPE seqgen.reggenerator
+	IS 'regclass, but for rows from a publisher, whose generators need not exist here';
+
+CREATE CAST (seqgen.reggenerator AS oid) WITHOUT FUNCTION AS IMPLICIT;
+CREATE CAST (seqgen.reggenerator AS regclass) WITHOUT FUNCTION AS IMPLICIT;
+CREATE CAST (regclass AS seqgen.reggenerator) WITHOUT FUNCTION AS ASSIGNMENT;
+
+-- no foreign key: a parallel restore may load this table before seqgen.layout
 CREATE TABLE seqgen.generator (
-	generator regclass PRIMARY KEY,
+	generator seqgen.reggenerator PRIMARY KEY,
 	kind name NOT NULL CHECK (kind IN ('snowflake')),
-	layout name NOT NULL REFERENCES seqgen.layout (name)
+	layout name NOT NULL
 );
 
 COMMENT ON TABLE seqgen.generator IS 'sequences that are generators, with their kind and layout';
@@ -374,7 +401,7 @@ CREATE FUNCTION seqgen.generator_state(
 COMMENT ON FUNCTION seqgen.generator_state() IS 'generators of this database that are loaded in shared memory';
 
 CREATE VIEW seqgen.stat_generator AS
-	SELECT g.generator, g.kind, g.layout, s.last_value, s.durable_bound, s.lead,
+	SELECT g.generator::regclass AS generator, g.kind, g.layout, s.last_value, s.durable_bound, s.lead,
 		   coalesce(s.issued, 0) AS issued,
 		   coalesce(s.reservations, 0) AS reservations,
 		   coalesce(s.waits, 0) AS waits,

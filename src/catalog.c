@@ -55,6 +55,28 @@ const char *const sg_kind_names[SG_KIND_COUNT] = {
 #define Anum_layout_node_last		7
 #define Anum_layout_builtin			8
 
+/*
+ * The type of seqgen.generator's key: regclass, but for one thing.  A
+ * publication of all tables sends its rows along, by name, and a name that the
+ * subscriber lacks would stop its worker for good.  The table's trigger leaves
+ * all such rows out, so any value does.
+ */
+PG_FUNCTION_INFO_V1(sg_reggenerator_in);
+Datum
+sg_reggenerator_in(PG_FUNCTION_ARGS)
+{
+	if (IsLogicalWorker())
+		PG_RETURN_OID(InvalidOid);
+	return regclassin(fcinfo);
+}
+
+PG_FUNCTION_INFO_V1(sg_reggenerator_out);
+Datum
+sg_reggenerator_out(PG_FUNCTION_ARGS)
+{
+	return regclassout(fcinfo);
+}
+
 /* A relation of the extension in schema seqgen, or InvalidOid. */
 static Oid
 catalog_relation(const char *name)
@@ -222,7 +244,6 @@ sg_catalog_generator(Oid relid, SgCatalogGenerator *row)
 	row->layout_name = *DatumGetName(column(tuple, RelationGetDescr(rel), Anum_generator_layout));
 	heap_freetuple(tuple);
 	table_close(rel, AccessShareLock);
-	sg_catalog_layout_require(NameStr(row->layout_name), &row->layout);
 	return true;
 }
 
@@ -300,6 +321,16 @@ sg_catalog_check_trigger(FunctionCallInfo fcinfo, const char *table)
 				 errmsg("function is for the triggers of seqgen.%s only", table)));
 }
 
+void
+sg_catalog_refuse_truncate(TriggerData *trigger, const char *hint)
+{
+	if (TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("cannot truncate seqgen.%s", RelationGetRelationName(trigger->tg_relation)),
+				 errhint("%s", hint)));
+}
+
 /* Does any generator, by the newest committed state, have the layout? */
 static bool
 layout_in_use(Name layout)
@@ -369,6 +400,7 @@ sg_layout_guard(PG_FUNCTION_ARGS)
 	TupleDesc	desc;
 
 	sg_catalog_check_trigger(fcinfo, "layout");
+	sg_catalog_refuse_truncate(trigger, "Delete the layouts that are not built in and not in use.");
 
 	/* a publication of all tables brings the publisher's rows along */
 	if (IsLogicalWorker())

@@ -8,6 +8,7 @@
 #ifndef SEQGEN_CATALOG_H
 #define SEQGEN_CATALOG_H
 
+#include "commands/trigger.h"
 #include "fmgr.h"
 #include "nodes/pg_list.h"
 
@@ -22,12 +23,11 @@ typedef enum SgKind
 
 extern const char *const sg_kind_names[SG_KIND_COUNT];
 
-/* A row of seqgen.generator, with its layout. */
+/* A row of seqgen.generator. */
 typedef struct SgCatalogGenerator
 {
 	SgKind		kind;
 	NameData	layout_name;
-	SgLayout	layout;
 } SgCatalogGenerator;
 
 /*
@@ -54,6 +54,9 @@ extern List * sg_catalog_generators(void);
 
 /* Raise an error unless called by a BEFORE trigger of that table of ours. */
 extern void sg_catalog_check_trigger(FunctionCallInfo fcinfo, const char *table);
+
+/* Raise an error, with that hint, if the trigger was fired by TRUNCATE. */
+extern void sg_catalog_refuse_truncate(TriggerData *trigger, const char *hint);
 
 /*
  * Add and remove a row of seqgen.generator, past its triggers; the caller has

@@ -30,7 +30,13 @@ extern void sg_clock_check(int64 now);
 #define SG_UNIX_EPOCH_OFFSET \
 	((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
 #define sg_unix_to_timestamp(us)	((TimestampTz) ((us) - SG_UNIX_EPOCH_OFFSET))
-#define sg_timestamp_to_unix(ts)	((int64) (ts) + SG_UNIX_EPOCH_OFFSET)
+
+/* The last timestamps there are have no such number: the largest serves. */
+static inline int64
+sg_timestamp_to_unix(TimestampTz ts)
+{
+	return ts > PG_INT64_MAX - SG_UNIX_EPOCH_OFFSET ? PG_INT64_MAX : ts + SG_UNIX_EPOCH_OFFSET;
+}
 
 /* A time for a message, as text in the session's time zone, palloc'd. */
 extern char *sg_clock_text(int64 unix_us);

@@ -69,6 +69,7 @@
 #include "access/relation.h"
 #include "access/xact.h"
 #include "access/xlog.h"
+#include "catalog/dependency.h"
 #include "catalog/objectaccess.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_database.h"
@@ -230,6 +231,7 @@ static SgGenerator *recent = NULL;	/* used last */
 static Oid	default_relid = InvalidOid;
 static uint64 validity = 1;		/* grows at every invalidation that may
 								 * concern us */
+static bool relations_changed = false;	/* in this transaction, perhaps */
 static SgGenerator *first_counted = NULL;
 static dlist_head pending = DLIST_STATIC_INIT(pending);
 
@@ -345,17 +347,17 @@ slot_sweep(void)
 
 /* Put a free slot to use with nothing reserved; the caller holds the lock. */
 static void
-slot_fill(GeneratorSlot *slot, const SlotKey *key,
-		  const SgCatalogGenerator *row, int64 node, int64 value)
+slot_fill(GeneratorSlot *slot, const SlotKey *key, SgKind kind,
+		  const SgLayout *layout, int64 node, int64 value)
 {
-	int64		above = sg_layout_tick_above(&row->layout, value, node);
+	int64		above = sg_layout_tick_above(layout, value, node);
 	uint64		last = (uint64) Max(above - 1, 0);
 
 	slot->database = key->database;
 	slot->relid = key->relid;
-	slot->kind = row->kind;
-	slot->layout = row->layout;
-	pg_atomic_write_u64(&slot->last, last << row->layout.node_bits | (uint64) node);
+	slot->kind = kind;
+	slot->layout = *layout;
+	pg_atomic_write_u64(&slot->last, last << layout->node_bits | (uint64) node);
 	pg_atomic_write_u64(&slot->limit, last);
 	pg_atomic_write_u64(&slot->ahead, AHEAD_TAKEN);
 	pg_atomic_write_u64(&slot->bound, (uint64) value);
@@ -372,7 +374,7 @@ slot_fill(GeneratorSlot *slot, const SlotKey *key,
  * done so; NULL if the table is full.
  */
 static GeneratorSlot *
-slot_enter(Oid relid, const SgCatalogGenerator *row, int64 node, int64 value)
+slot_enter(Oid relid, SgKind kind, const SgLayout *layout, int64 node, int64 value)
 {
 	SlotKey		key = {MyDatabaseId, relid};
 	GeneratorSlot *slot;
@@ -388,7 +390,7 @@ slot_enter(Oid relid, const SgCatalogGenerator *row, int64 node, int64 value)
 			entry->number = table->first_free;
 			slot = &slots[entry->number].slot;
 			table->first_free = slot->next_free;
-			slot_fill(slot, &key, row, node, value);
+			slot_fill(slot, &key, kind, layout, node, value);
 		}
 	}
 	LWLockRelease(slot_lock());
@@ -464,6 +466,12 @@ reservation_target(const SgLayout *layout, int64 now, int64 last, int64 needed,
 static void
 report_exhausted(const SgGenerator *generator)
 {
+	if (generator->max_value < sg_layout_max_id(&generator->layout))
+		ereport(ERROR,
+				(errcode(ERRCODE_SEQUENCE_GENERATOR_LIMIT_EXCEEDED),
+				 errmsg("generator \"%s\" has reached the maximum value of its sequence (%lld)",
+						get_rel_name(generator->relid), (long long) generator->max_value),
+				 errhint("Use ALTER SEQUENCE ... MAXVALUE.")));
 	ereport(ERROR,
 			(errcode(ERRCODE_SEQUENCE_GENERATOR_LIMIT_EXCEEDED),
 			 errmsg("generator \"%s\" has reached its largest id (%lld)",
@@ -857,18 +865,18 @@ sequence_read(Relation rel, GeneratorSlot *slot, bool *known)
 
 /* Load a generator into the table. */
 static GeneratorSlot *
-generator_load(Relation rel, const SgCatalogGenerator *row)
+generator_load(Relation rel, const SgCatalogGenerator *row, const SgLayout *layout)
 {
 	Oid			relid = RelationGetRelid(rel);
-	int			node = sg_node_number(&row->layout, NameStr(row->layout_name));
+	int			node = sg_node_number(layout, NameStr(row->layout_name));
 	bool		known;
 	int64		value = sequence_read(rel, NULL, &known);
-	GeneratorSlot *slot = slot_enter(relid, row, node, value);
+	GeneratorSlot *slot = slot_enter(relid, row->kind, layout, node, value);
 
 	if (slot == NULL)
 	{
 		slot_sweep();
-		slot = slot_enter(relid, row, node, value);
+		slot = slot_enter(relid, row->kind, layout, node, value);
 	}
 	if (slot == NULL)
 		ereport(ERROR,
@@ -888,22 +896,24 @@ static void
 generator_find_slot(SgGenerator *generator, Relation rel)
 {
 	SgCatalogGenerator row;
+	SgLayout	layout;
 	GeneratorSlot *slot;
 	uint64		word;
 
 	if (!sg_catalog_generator(generator->relid, &row))
 		report_not_generator(RelationGetRelationName(rel));
+	sg_catalog_layout_require(NameStr(row.layout_name), &layout);
 
 	LWLockAcquire(slot_lock(), LW_SHARED);
 	slot = slot_find(MyDatabaseId, generator->relid);
 	LWLockRelease(slot_lock());
-	if (slot != NULL && !sg_layout_equal(&slot->layout, &row.layout))
+	if (slot != NULL && !sg_layout_equal(&slot->layout, &layout))
 	{
 		slot_free_by_key(MyDatabaseId, generator->relid);
 		slot = NULL;
 	}
 	if (slot == NULL)
-		slot = generator_load(rel, &row);
+		slot = generator_load(rel, &row, &layout);
 
 	word = pg_atomic_read_u64(&slot->last);
 	generator->slot = slot;
@@ -1168,6 +1178,7 @@ sg_generator_reset(PG_FUNCTION_ARGS)
 	Oid			relid = PG_GETARG_OID(0);
 	int64		value = PG_GETARG_INT64(1);
 	SgCatalogGenerator row;
+	SgLayout	layout;
 	Relation	rel;
 	GenericXLogState *xlog;
 	Buffer		buffer;
@@ -1186,13 +1197,14 @@ sg_generator_reset(PG_FUNCTION_ARGS)
 	check_sequence(rel);
 	if (!sg_catalog_generator(relid, &row))
 		report_not_generator(RelationGetRelationName(rel));
-	if (value < 1 || value > sg_layout_max_id(&row.layout))
+	sg_catalog_layout_require(NameStr(row.layout_name), &layout);
+	if (value < 1 || value > sg_layout_max_id(&layout))
 		ereport(ERROR,
 				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
 				 errmsg("value %lld is out of range for generator \"%s\"",
 						(long long) value, RelationGetRelationName(rel)),
 				 errdetail("Its ids lie between 1 and %lld.",
-						   (long long) sg_layout_max_id(&row.layout))));
+						   (long long) sg_layout_max_id(&layout))));
 
 	xlog = GenericXLogStart(rel);
 	buffer = ReadBuffer(rel, 0);
@@ -1245,6 +1257,8 @@ sg_generator_register(Oid relid, SgKind kind, const char *layout_name)
 	Relation	rel = relation_open(relid, NoLock);
 	SgLayout	layout;
 	Oid			catalog = sg_catalog_generator_table();
+	Oid			table_relid;
+	int32		column;
 	int64		increment;
 	int64		max_value;
 
@@ -1257,6 +1271,13 @@ sg_generator_register(Oid relid, SgKind kind, const char *layout_name)
 	/* before the layout is read, so that nobody changes it meanwhile */
 	LockRelationOid(catalog, RowExclusiveLock);
 	check_sequence(rel);
+	if (sequenceIsOwned(relid, DEPENDENCY_INTERNAL, &table_relid, &column))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("sequence \"%s\" of an identity column cannot be a generator",
+						RelationGetRelationName(rel)),
+				 errdetail("The column would go on to use nextval()."),
+				 errhint("Drop the column's identity, and give it a generator as its default.")));
 	sg_catalog_layout_require(layout_name, &layout);
 	check_sequence_options(rel, &layout, &increment, &max_value);
 	sg_catalog_add_generator(relid, kind, layout_name);
@@ -1266,7 +1287,8 @@ sg_generator_register(Oid relid, SgKind kind, const char *layout_name)
 
 /*
  * A row that is inserted by hand or by a restore.  Returns false if the same
- * row is there already, so that a dump goes into a database that has it.
+ * row is there already, so that a dump goes into a database that has it.  The
+ * layout may come later: a parallel restore keeps no order.
  */
 static bool
 guard_new_row(Oid relid, const char *layout_name)
@@ -1279,8 +1301,8 @@ guard_new_row(Oid relid, const char *layout_name)
 	bool		same;
 
 	check_sequence(rel);
-	sg_catalog_layout_require(layout_name, &layout);
-	check_sequence_options(rel, &layout, &increment, &max_value);
+	if (sg_catalog_layout(layout_name, &layout))
+		check_sequence_options(rel, &layout, &increment, &max_value);
 	same = sg_catalog_generator(relid, &row) &&
 		strcmp(NameStr(row.layout_name), layout_name) == 0;
 	relation_close(rel, NoLock);
@@ -1318,11 +1340,7 @@ sg_generator_guard(PG_FUNCTION_ARGS)
 	HeapTuple	result;
 
 	sg_catalog_check_trigger(fcinfo, "generator");
-	if (TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("cannot truncate seqgen.generator"),
-				 errhint("Drop the generators' sequences.")));
+	sg_catalog_refuse_truncate(trigger, "Drop the generators' sequences.");
 
 	/* a publication of all tables brings the publisher's rows along */
 	if (IsLogicalWorker())
@@ -1553,6 +1571,17 @@ pending_apply_all(XactEvent event)
 	dlist_init(&pending);
 }
 
+/*
+ * A logical replication worker applies TRUNCATE ... RESTART IDENTITY without a
+ * utility statement that we could see.
+ */
+static void
+generator_before_commit(void)
+{
+	if (relations_changed && IsLogicalWorker())
+		generators_carry_bounds();
+}
+
 static void
 generator_xact_callback(XactEvent event, void *arg)
 {
@@ -1561,10 +1590,13 @@ generator_xact_callback(XactEvent event, void *arg)
 
 	switch (event)
 	{
-		case XACT_EVENT_PRE_COMMIT:
 		case XACT_EVENT_PARALLEL_PRE_COMMIT:
 			break;
+		case XACT_EVENT_PRE_COMMIT:
+			generator_before_commit();
+			break;
 		case XACT_EVENT_PRE_PREPARE:
+			generator_before_commit();
 			/* while our locks are our own: at PREPARE they are handed over */
 			generators_add_counts();
 			pending_apply_all(event);
@@ -1574,6 +1606,7 @@ generator_xact_callback(XactEvent event, void *arg)
 			generators_add_counts();
 			pending_apply_all(event);
 			sg_backend_at_xact_end(event);
+			relations_changed = false;
 			break;
 	}
 }
@@ -1610,6 +1643,7 @@ generator_subxact_callback(SubXactEvent event, SubTransactionId mySubid,
 static void
 generator_relcache_callback(Datum arg, Oid relid)
 {
+	relations_changed = true;
 	if (!OidIsValid(relid))
 	{
 		validity++;

@@ -274,7 +274,7 @@ generator_layout(Oid relid, SgLayout *layout)
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("\"%s\" is not a generator", name),
 				 errhint("seqgen.generator lists the generators.")));
-	*layout = row.layout;
+	sg_catalog_layout_require(NameStr(row.layout_name), layout);
 	return layout;
 }
 

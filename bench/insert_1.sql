@@ -1,0 +1,1 @@
+INSERT INTO :what (payload) VALUES ('nine more');
