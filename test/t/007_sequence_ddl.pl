@@ -122,7 +122,7 @@ new_generator('limited');
 my $max = $one->query_safe("SELECT last_value + (20::bigint << 22) FROM limited");
 $one->query_safe("ALTER SEQUENCE limited MAXVALUE $max");
 $two->query_safe("SET seqgen.debug_clock_offset = '1h'");
-fails($two, "SELECT snowflake_nextval('limited')", '2200H', 'generator "limited" has reached its largest id',
+fails($two, "SELECT snowflake_nextval('limited')", '2200H', 'generator "limited" has reached the maximum value of its sequence',
 	'no id is above MAXVALUE');
 $two->query_safe('RESET seqgen.debug_clock_offset');
 $one->query_safe('ALTER SEQUENCE limited NO MAXVALUE');
@@ -484,7 +484,7 @@ sub check_full_image
 	is($session->query_safe("SELECT last_value FROM $generator"),
 		$bound, "$level, $how: a bound written after a plain nextval survives");
 	fails($session, "SELECT snowflake_nextval('$generator')", '2200H',
-		"generator \"$generator\" has reached its largest id", 'and none of its ids is given again');
+		"generator \"$generator\" has reached the maximum value of its sequence", 'and none of its ids is given again');
 	run_script($session, $generator, "ALTER SEQUENCE $generator NO MAXVALUE", 'draw');
 	ids_only_grew('those above it are');
 	$session->quit;

@@ -99,11 +99,11 @@ my $contents = contents($old, 'postgres');
 my $stray = 424242;
 $old->safe_psql('postgres', <<"SQL");
 ALTER TABLE seqgen.generator DISABLE TRIGGER USER;
-INSERT INTO seqgen.generator VALUES ($stray, 'snowflake', 'default');
+INSERT INTO seqgen.generator VALUES ('$stray', 'snowflake', 'default');
 SQL
 dump_to('plain.sql');
 $old->safe_psql('postgres', <<"SQL");
-DELETE FROM seqgen.generator WHERE generator = $stray;
+DELETE FROM seqgen.generator WHERE generator = '$stray';
 ALTER TABLE seqgen.generator ENABLE ALWAYS TRIGGER generator_guard;
 ALTER TABLE seqgen.generator ENABLE TRIGGER generator_truncate;
 SQL
@@ -263,6 +263,15 @@ SQL
 without_errors('SELECT count(*) = 101 FROM event', 'changes are applied without an error');
 is($copy->safe_psql('postgres', $rows), $own, 'but not those of the extension\'s tables');
 goes_on($copy, 'postgres', 'the subscriber', @all);
+
+# a worker applies TRUNCATE without the statement
+my $bound = 'SELECT last_value FROM orders_id';
+my $before = $copy->safe_psql('postgres', $bound);
+$copy->safe_psql('postgres', 'INSERT INTO orders DEFAULT VALUES');
+$old->safe_psql('postgres', 'TRUNCATE orders RESTART IDENTITY');
+without_errors('SELECT count(*) = 0 FROM orders', 'so is TRUNCATE ... RESTART IDENTITY');
+cmp_ok($copy->safe_psql('postgres', $bound), '>=', $before, 'which does not lower the bound of a generator here');
+
 $session = session($copy);
 take($session, 'own_id');
 is($session->query_safe("SELECT snowflake_node(snowflake_currval('own_id'))"), '2', 'it draws from its own generator');
