@@ -170,11 +170,7 @@ sg_bound_storage(Relation rel, RelFileLocator * committed)
 	if (form->relfilenode == rel->rd_rel->relfilenode)
 		state = SG_STORAGE_COMMITTED;
 	else if (form->relpersistence != RELPERSISTENCE_PERMANENT)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("sequence \"%s\" has been unlogged up to this transaction",
-						RelationGetRelationName(rel)),
-				 errhint("Commit ALTER SEQUENCE ... SET LOGGED before drawing ids.")));
+		state = SG_STORAGE_LOGGED;
 	*committed = rel->rd_locator;
 	committed->spcOid = OidIsValid(form->reltablespace) ? form->reltablespace : MyDatabaseTableSpace;
 	committed->relNumber = form->relfilenode;

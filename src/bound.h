@@ -22,6 +22,7 @@ typedef enum SgStorage
 	SG_STORAGE_CREATED,			/* made with the sequence by this transaction */
 	SG_STORAGE_REPLACED,		/* made by this transaction; others see an
 								 * older one */
+	SG_STORAGE_LOGGED,			/* likewise, and the older one is unlogged */
 }			SgStorage;
 
 /*
@@ -32,7 +33,7 @@ extern bool sg_bound_is_changed(Oid relid);
 
 /*
  * Tell whether this transaction made the storage, and if it replaced another
- * one, which that is.  The caller holds a lock on the sequence that a
+ * one that is logged, which that is.  The caller holds a lock on the sequence that a
  * replacement of its storage would conflict with.
  */
 extern SgStorage sg_bound_storage(Relation rel, RelFileLocator * committed);

@@ -533,6 +533,13 @@ generator_reserve(SgGenerator *generator, int64 needed)
 
 	rel = relation_open(generator->relid, NoLock);
 	storage = sg_bound_storage(rel, &committed);
+	if (storage == SG_STORAGE_LOGGED)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("sequence \"%s\" has been unlogged up to this transaction",
+						RelationGetRelationName(rel)),
+				 errdetail("A rollback would bring back a bound that does not survive a crash."),
+				 errhint("Commit ALTER SEQUENCE ... SET LOGGED before drawing ids.")));
 	xlog = GenericXLogStart(rel);
 	buffer = ReadBuffer(rel, 0);
 	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
@@ -1411,8 +1418,9 @@ generator_carry_bound(Oid relid)
 
 	if (rel == NULL)
 		return;
+	storage = sg_bound_storage(rel, &committed);
 	if (rel->rd_rel->relpersistence != RELPERSISTENCE_PERMANENT ||
-		(storage = sg_bound_storage(rel, &committed)) == SG_STORAGE_COMMITTED)
+		storage == SG_STORAGE_COMMITTED || storage == SG_STORAGE_LOGGED)
 	{
 		relation_close(rel, AccessShareLock);
 		return;
