@@ -138,7 +138,7 @@ indent:
 # Every type name that the objects' debug information and the sources share.
 .PHONY: typedefs
 typedefs: $(OBJS)
-	@{ echo bool; objdump -W $(OBJS) | \
+	@{ echo bool; echo RelFileLocator; objdump -W $(OBJS) | \
 		sed -n '/DW_TAG_typedef/,/DW_AT_name/s/.*DW_AT_name.*: //p'; } | \
 		sed 's/[[:blank:]]*$$//' | LC_ALL=C sort -u >typedefs.tmp
 	@cat $(INDENT_FILES) | tr -cs 'A-Za-z0-9_' '\n' | LC_ALL=C sort -u | \

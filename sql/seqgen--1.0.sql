@@ -100,8 +100,20 @@ CREATE FUNCTION seqgen.reggenerator_out(seqgen.reggenerator) RETURNS cstring
 
 COMMENT ON FUNCTION seqgen.reggenerator_out(seqgen.reggenerator) IS 'I/O';
 
+CREATE FUNCTION seqgen.reggenerator_recv(internal) RETURNS seqgen.reggenerator
+	AS 'MODULE_PATHNAME', 'sg_reggenerator_recv' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION seqgen.reggenerator_recv(internal) IS 'I/O';
+
+CREATE FUNCTION seqgen.reggenerator_send(seqgen.reggenerator) RETURNS bytea
+	AS 'MODULE_PATHNAME', 'sg_reggenerator_send' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION seqgen.reggenerator_send(seqgen.reggenerator) IS 'I/O';
+
 CREATE TYPE seqgen.reggenerator (
-	INPUT = seqgen.reggenerator_in, OUTPUT = seqgen.reggenerator_out, LIKE = oid
+	INPUT = seqgen.reggenerator_in, OUTPUT = seqgen.reggenerator_out,
+	RECEIVE = seqgen.reggenerator_recv, SEND = seqgen.reggenerator_send,
+	LIKE = oid, CATEGORY = 'N'
 );
 
 COMMENT ON TYPE seqgen.reggenerator

@@ -44,7 +44,7 @@ typedef struct BackendRecord
 	pg_atomic_uint64 last_id;
 	pg_atomic_uint64 issued[SG_KIND_COUNT];
 	pg_atomic_uint32 pid;		/* 0 if nobody's; last written at start */
-	pg_atomic_uint32 xid;		/* prepared transaction, or invalid */
+	pg_atomic_uint64 xid;		/* prepared transaction, in full, or 0 */
 	Oid			database;
 } BackendRecord;
 
@@ -156,23 +156,36 @@ sg_backend_count(SgKind kind, int64 issued)
 }
 
 /*
+ * Is a full transaction id that of a transaction that is still prepared?  An
+ * id that is too old to be running would be taken for one that is to come.
+ */
+static bool
+xid_is_prepared(uint64 xid)
+{
+	uint64		next = U64FromFullTransactionId(ReadNextFullTransactionId());
+
+	return xid != 0 && next - xid < PG_INT32_MAX &&
+		TransactionIdIsInProgress((TransactionId) xid);
+}
+
+/*
  * Hand the floor over to a record of the prepared transaction.  There is one
  * for each transaction that can be prepared, and this one is among them, so a
- * void one is found.  Our own record goes on holding the floor meanwhile.
+ * void one is found, in the second round at the latest unless others take and
+ * leave them all the time.  Our own record goes on holding the floor meanwhile.
  */
 static void
 record_hand_over(BackendRecord *mine)
 {
-	TransactionId xid = GetTopTransactionIdIfAny();
+	uint64		xid = U64FromFullTransactionId(GetTopFullTransactionIdIfAny());
 
-	for (int i = MaxBackends;; i = i + 1 < record_count() ? i + 1 : MaxBackends)
+	for (int i = 0; i < 10 * max_prepared_xacts; i++)
 	{
-		BackendRecord *record = &records[i].record;
-		uint32		old = pg_atomic_read_u32(&record->xid);
+		BackendRecord *record = &records[MaxBackends + i % max_prepared_xacts].record;
+		uint64		old = pg_atomic_read_u64(&record->xid);
 
-		if (TransactionIdIsValid(old) && TransactionIdIsInProgress(old))
-			continue;
-		if (!pg_atomic_compare_exchange_u32(&record->xid, &old, xid))
+		if (xid_is_prepared(old) ||
+			!pg_atomic_compare_exchange_u64(&record->xid, &old, xid))
 			continue;
 		record->database = MyDatabaseId;
 		pg_atomic_write_u64(&record->floor, pg_atomic_read_u64(&mine->floor));
@@ -188,6 +201,10 @@ sg_backend_at_xact_end(XactEvent event)
 
 	/* the leader's transaction goes on */
 	if (records == NULL || IsParallelWorker())
+		return;
+
+	/* a process that is not connected to any database */
+	if (MyBackendIndex() < 0 || MyBackendIndex() >= MaxBackends)
 		return;
 
 	/* a worker may have announced for us without our knowing */
@@ -211,14 +228,15 @@ sg_backend_states(SgBackendState **states)
 		BackendRecord *record = &records[i].record;
 		SgBackendState *state = &(*states)[count];
 		bool		prepared = i >= MaxBackends;
+		uint64		xid;
 		uint64		floor;
 
-		state->xid = pg_atomic_read_u32(&record->xid);
+		xid = pg_atomic_read_u64(&record->xid);
+		state->xid = (TransactionId) xid;
 		state->pid = (int) pg_atomic_read_u32(&record->pid);
 
 		/* a leader that only its workers drew for does not release itself */
-		if (prepared ? !TransactionIdIsValid(state->xid) || !TransactionIdIsInProgress(state->xid)
-			: state->pid == 0 || BackendPidGetProc(state->pid) == NULL)
+		if (prepared ? !xid_is_prepared(xid) : state->pid == 0 || BackendPidGetProc(state->pid) == NULL)
 			continue;
 		floor = pg_atomic_read_u64(&record->floor);
 		state->floor = floor == NO_FLOOR ? -1 : (int64) floor;
@@ -253,7 +271,7 @@ backend_shmem_attach(void *area, bool initialize)
 		for (int k = 0; k < SG_KIND_COUNT; k++)
 			pg_atomic_init_u64(&record->issued[k], 0);
 		pg_atomic_init_u32(&record->pid, 0);
-		pg_atomic_init_u32(&record->xid, InvalidTransactionId);
+		pg_atomic_init_u64(&record->xid, 0);
 		record->database = InvalidOid;
 	}
 }

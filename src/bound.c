@@ -154,7 +154,7 @@ sg_bound_is_changed(Oid relid)
 }
 
 SgStorage
-sg_bound_storage(Relation rel, RelFileLocator * committed)
+sg_bound_storage(Relation rel, SgCommitted *committed)
 {
 	HeapTuple	tuple;
 	Form_pg_class form;
@@ -169,30 +169,29 @@ sg_bound_storage(Relation rel, RelFileLocator * committed)
 	form = (Form_pg_class) GETSTRUCT(tuple);
 	if (form->relfilenode == rel->rd_rel->relfilenode)
 		state = SG_STORAGE_COMMITTED;
-	else if (form->relpersistence != RELPERSISTENCE_PERMANENT)
-		state = SG_STORAGE_LOGGED;
-	*committed = rel->rd_locator;
-	committed->spcOid = OidIsValid(form->reltablespace) ? form->reltablespace : MyDatabaseTableSpace;
-	committed->relNumber = form->relfilenode;
+	committed->locator = rel->rd_locator;
+	committed->locator.spcOid = OidIsValid(form->reltablespace) ? form->reltablespace : MyDatabaseTableSpace;
+	committed->locator.relNumber = form->relfilenode;
+	committed->permanent = form->relpersistence == RELPERSISTENCE_PERMANENT;
 	heap_freetuple(tuple);
 	return state;
 }
 
 /* Exclusively lock the page of a storage that the relcache has left behind. */
 static Buffer
-bound_lock_committed(const RelFileLocator * locator)
+bound_lock_committed(const SgCommitted *committed)
 {
-	Buffer		buffer = ReadBufferWithoutRelcache(*locator, MAIN_FORKNUM, 0,
-												   RBM_NORMAL, NULL, true);
+	Buffer		buffer = ReadBufferWithoutRelcache(committed->locator, MAIN_FORKNUM, 0,
+												   RBM_NORMAL, NULL, committed->permanent);
 
 	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
 	return buffer;
 }
 
 int64
-sg_bound_get_committed(const RelFileLocator * locator)
+sg_bound_get_committed(const SgCommitted *committed)
 {
-	Buffer		buffer = bound_lock_committed(locator);
+	Buffer		buffer = bound_lock_committed(committed);
 	int64		value = sg_bound_get(buffer);
 
 	UnlockReleaseBuffer(buffer);
@@ -201,9 +200,9 @@ sg_bound_get_committed(const RelFileLocator * locator)
 
 /* Raise the bound in the committed storage, which a rollback brings back. */
 XLogRecPtr
-sg_bound_raise_committed(const RelFileLocator * locator, int64 value)
+sg_bound_raise_committed(const SgCommitted *committed, int64 value)
 {
-	Buffer		buffer = bound_lock_committed(locator);
+	Buffer		buffer = bound_lock_committed(committed);
 	Page		page = BufferGetPage(buffer);
 	Form_pg_sequence_data data = bound_page_data(page);
 	XLogRecPtr	lsn;

@@ -22,8 +22,7 @@ typedef enum SgStorage
 	SG_STORAGE_CREATED,			/* made with the sequence by this transaction */
 	SG_STORAGE_REPLACED,		/* made by this transaction; others see an
 								 * older one */
-	SG_STORAGE_LOGGED,			/* likewise, and the older one is unlogged */
-}			SgStorage;
+} SgStorage;
 
 /*
  * Did this transaction, or the leader's in a parallel worker, write the
@@ -31,12 +30,19 @@ typedef enum SgStorage
  */
 extern bool sg_bound_is_changed(Oid relid);
 
+/* The storage that others see, of a sequence whose storage was replaced. */
+typedef struct SgCommitted
+{
+	RelFileLocator locator;
+	bool		permanent;		/* false if it is unlogged */
+} SgCommitted;
+
 /*
  * Tell whether this transaction made the storage, and if it replaced another
- * one that is logged, which that is.  The caller holds a lock on the sequence that a
+ * one, which that is.  The caller holds a lock on the sequence that a
  * replacement of its storage would conflict with.
  */
-extern SgStorage sg_bound_storage(Relation rel, RelFileLocator * committed);
+extern SgStorage sg_bound_storage(Relation rel, SgCommitted *committed);
 
 /* The bound in a sequence's page; the caller holds its content lock. */
 extern int64 sg_bound_get(Buffer buffer);
@@ -49,8 +55,8 @@ extern int64 sg_bound_get(Buffer buffer);
 extern XLogRecPtr sg_bound_put(GenericXLogState *xlog, Buffer buffer, int64 value);
 
 /* The same for the storage that this transaction has replaced; never lowers. */
-extern int64 sg_bound_get_committed(const RelFileLocator * locator);
-extern XLogRecPtr sg_bound_raise_committed(const RelFileLocator * locator, int64 value);
+extern int64 sg_bound_get_committed(const SgCommitted *committed);
+extern XLogRecPtr sg_bound_raise_committed(const SgCommitted *committed, int64 value);
 
 /*
  * Make a bound durable: flush WAL, and wait for synchronous standbys.  Raises

@@ -56,18 +56,37 @@ const char *const sg_kind_names[SG_KIND_COUNT] = {
 #define Anum_layout_builtin			8
 
 /*
- * The type of seqgen.generator's key: regclass, but for one thing.  A
- * publication of all tables sends its rows along, by name, and a name that the
- * subscriber lacks would stop its worker for good.  The table's trigger leaves
- * all such rows out, so any value does.
+ * The type of seqgen.generator's key: regclass, but that a name need not
+ * exist.  A publication of all tables sends the rows along, by name, and a
+ * name that the subscriber lacks would stop its worker for good; a dump that
+ * leaves a sequence out would lose the rows of all others.  The table's
+ * trigger leaves rows without a sequence out.
  */
 PG_FUNCTION_INFO_V1(sg_reggenerator_in);
 Datum
 sg_reggenerator_in(PG_FUNCTION_ARGS)
 {
+	char	   *name = PG_GETARG_CSTRING(0);
+	Datum		relid;
+
+	LOCAL_FCINFO(call, 1);
+
 	if (IsLogicalWorker())
 		PG_RETURN_OID(InvalidOid);
-	return regclassin(fcinfo);
+	if (name[0] == '-' || (name[0] >= '0' && name[0] <= '9'))
+		return regclassin(fcinfo);
+
+	InitFunctionCallInfoData(*call, NULL, 1, InvalidOid, NULL, NULL);
+	call->args[0].value = CStringGetTextDatum(name);
+	call->args[0].isnull = false;
+	relid = to_regclass(call);
+	if (!call->isnull)
+		PG_RETURN_DATUM(relid);
+	ereport(WARNING,
+			(errcode(ERRCODE_UNDEFINED_TABLE),
+			 errmsg("sequence %s does not exist", name),
+			 errdetail("A row of seqgen.generator for it is left out.")));
+	PG_RETURN_OID(InvalidOid);
 }
 
 PG_FUNCTION_INFO_V1(sg_reggenerator_out);
@@ -75,6 +94,23 @@ Datum
 sg_reggenerator_out(PG_FUNCTION_ARGS)
 {
 	return regclassout(fcinfo);
+}
+
+PG_FUNCTION_INFO_V1(sg_reggenerator_recv);
+Datum
+sg_reggenerator_recv(PG_FUNCTION_ARGS)
+{
+	Datum		relid = oidrecv(fcinfo);
+
+	/* in binary, the publisher's own number */
+	return IsLogicalWorker() ? ObjectIdGetDatum(InvalidOid) : relid;
+}
+
+PG_FUNCTION_INFO_V1(sg_reggenerator_send);
+Datum
+sg_reggenerator_send(PG_FUNCTION_ARGS)
+{
+	return oidsend(fcinfo);
 }
 
 /* A relation of the extension in schema seqgen, or InvalidOid. */

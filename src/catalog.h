@@ -50,7 +50,7 @@ extern Oid	sg_catalog_generator_table(void);
 extern bool sg_catalog_is_generator_table(Oid relid);
 
 /* The sequences of all rows of seqgen.generator, a list of oids. */
-extern List * sg_catalog_generators(void);
+extern List *sg_catalog_generators(void);
 
 /* Raise an error unless called by a BEFORE trigger of that table of ours. */
 extern void sg_catalog_check_trigger(FunctionCallInfo fcinfo, const char *table);

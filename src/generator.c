@@ -74,12 +74,14 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_database.h"
 #include "catalog/pg_sequence.h"
+#include "catalog/pg_type.h"
 #include "commands/sequence.h"
 #include "commands/trigger.h"
 #include "lib/ilist.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "port/atomics.h"
+#include "postmaster/bgworker.h"
 #include "replication/logicalworker.h"
 #include "storage/bufmgr.h"
 #include "storage/latch.h"
@@ -231,7 +233,11 @@ static SgGenerator *recent = NULL;	/* used last */
 static Oid	default_relid = InvalidOid;
 static uint64 validity = 1;		/* grows at every invalidation that may
 								 * concern us */
-static bool relations_changed = false;	/* in this transaction, perhaps */
+
+/* in this transaction, perhaps: any relation, the storage of a generator */
+static bool relations_changed = false;
+static bool storage_replaced = false;
+
 static SgGenerator *first_counted = NULL;
 static dlist_head pending = DLIST_STATIC_INIT(pending);
 
@@ -504,6 +510,74 @@ warn_near_end(SgGenerator *generator, int64 limit)
 					   sg_clock_text(sg_layout_us(layout, sg_layout_max_time(layout) + 1)))));
 }
 
+/* What a reservation found, or did, while it held the page's lock. */
+typedef struct Reservation
+{
+	bool		done;			/* somebody was faster */
+	bool		exhausted;		/* no tick is left */
+	int64		value;			/* the bound */
+	XLogRecPtr	lsn;			/* of its WAL record */
+} Reservation;
+
+/*
+ * The part of a reservation that holds the page's content lock.  It raises no
+ * error, reads no catalog and waits for nothing but WAL buffers.
+ */
+static Reservation
+generator_write_bound(SgGenerator *generator, Relation rel, SgStorage storage,
+					  int64 now, int64 needed)
+{
+	GeneratorSlot *slot = generator->slot;
+	const SgLayout *layout = &generator->layout;
+	Oid			relfilenode = rel->rd_rel->relfilenode;
+	GenericXLogState *xlog = GenericXLogStart(rel);
+	Buffer		buffer = ReadBuffer(rel, 0);
+	Reservation result = {0};
+	int64		above;
+	int64		last;
+	int64		limit;
+	bool		confirmed;
+
+	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+	result.value = sg_bound_get(buffer);
+	above = sg_layout_tick_above(layout, result.value, generator->node);
+	confirmed = slot_knows_value(slot, result.value);
+	if (!confirmed)
+		slot_raise_last(slot, layout->node_bits, above - 1);
+	confirmed = confirmed && pg_atomic_read_u32(&slot->storage) == relfilenode;
+	last = slot_last_tick(slot, layout->node_bits);
+	limit = (int64) pg_atomic_read_u64(&slot->limit);
+
+	result.done = confirmed && limit >= needed;
+	result.exhausted = last >= generator->max_tick;
+	if (result.done || result.exhausted)
+		GenericXLogAbort(xlog);
+	else if (confirmed && above > needed)
+	{
+		/* somebody's bound is written and on its way; see it home with him */
+		result.lsn = PageGetLSN(BufferGetPage(buffer));
+		GenericXLogAbort(xlog);
+	}
+	else
+	{
+		int64		target = reservation_target(layout, now, last, needed, Max(limit, above - 1));
+
+		/* a plain nextval() has moved on from the bound: leave it behind */
+		if (sg_layout_bound(layout, target) <= result.value)
+			target = above;
+		/* never less than there is, not even for a MAXVALUE that was lowered */
+		result.value = Max(result.value,
+						   Min(sg_layout_bound(layout, target), generator->max_value));
+		result.lsn = sg_bound_put(xlog, buffer, result.value);
+		pg_atomic_write_u64(&slot->bound, (uint64) result.value);
+		pg_atomic_write_u32(&slot->storage,
+							storage == SG_STORAGE_COMMITTED ? relfilenode : InvalidOid);
+		pg_atomic_fetch_add_u64(&slot->reservations, 1);
+	}
+	UnlockReleaseBuffer(buffer);
+	return result;
+}
+
 /*
  * Reserve ticks at least up to the needed one.  On return limit has been
  * raised, by us or by somebody else; or an error was raised and nothing is
@@ -516,16 +590,11 @@ generator_reserve(SgGenerator *generator, int64 needed)
 	const SgLayout *layout = &generator->layout;
 	int64		now = sg_clock_now();
 	Relation	rel;
-	RelFileLocator committed;
+	SgCommitted committed;
 	SgStorage	storage;
-	GenericXLogState *xlog;
-	Buffer		buffer;
-	XLogRecPtr	lsn;
-	int64		value;
-	int64		above;
-	int64		last;
+	Reservation result;
+	int64		from;
 	int64		limit;
-	bool		confirmed;
 
 	if (needed > generator->max_tick)
 		report_exhausted(generator);
@@ -533,74 +602,29 @@ generator_reserve(SgGenerator *generator, int64 needed)
 
 	rel = relation_open(generator->relid, NoLock);
 	storage = sg_bound_storage(rel, &committed);
-	if (storage == SG_STORAGE_LOGGED)
+	if (storage == SG_STORAGE_REPLACED && !committed.permanent)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("sequence \"%s\" has been unlogged up to this transaction",
 						RelationGetRelationName(rel)),
 				 errdetail("A rollback would bring back a bound that does not survive a crash."),
 				 errhint("Commit ALTER SEQUENCE ... SET LOGGED before drawing ids.")));
-	xlog = GenericXLogStart(rel);
-	buffer = ReadBuffer(rel, 0);
-	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
-
-	value = sg_bound_get(buffer);
-	above = sg_layout_tick_above(layout, value, generator->node);
-	confirmed = slot_knows_value(slot, value);
-	if (!confirmed)
-		slot_raise_last(slot, layout->node_bits, above - 1);
-	confirmed = confirmed &&
-		pg_atomic_read_u32(&slot->storage) == (uint32) rel->rd_rel->relfilenode;
-	last = slot_last_tick(slot, layout->node_bits);
-	limit = (int64) pg_atomic_read_u64(&slot->limit);
-
-	if (confirmed && limit >= needed)
-	{
-		/* somebody was faster */
-		UnlockReleaseBuffer(buffer);
-		GenericXLogAbort(xlog);
-		relation_close(rel, NoLock);
-		return;
-	}
-	if (last >= generator->max_tick)
-	{
-		UnlockReleaseBuffer(buffer);
-		GenericXLogAbort(xlog);
-		report_exhausted(generator);
-	}
-
-	if (confirmed && above > needed)
-	{
-		/* somebody's bound is written and on its way; see it home with him */
-		lsn = PageGetLSN(BufferGetPage(buffer));
-		GenericXLogAbort(xlog);
-	}
-	else
-	{
-		int64		target = reservation_target(layout, now, last, needed, Max(limit, above - 1));
-
-		/* a plain nextval() has moved on from the bound: leave it behind */
-		if (sg_layout_bound(layout, target) <= value)
-			target = above;
-		value = Min(sg_layout_bound(layout, target), generator->max_value);
-		lsn = sg_bound_put(xlog, buffer, value);
-		pg_atomic_write_u64(&slot->bound, (uint64) value);
-		pg_atomic_write_u32(&slot->storage, storage == SG_STORAGE_COMMITTED ?
-							rel->rd_rel->relfilenode : InvalidOid);
-		pg_atomic_fetch_add_u64(&slot->reservations, 1);
-	}
-	UnlockReleaseBuffer(buffer);
+	result = generator_write_bound(generator, rel, storage, now, needed);
 	relation_close(rel, NoLock);
+	if (result.done)
+		return;
+	if (result.exhausted)
+		report_exhausted(generator);
 
 	if (storage == SG_STORAGE_REPLACED)
-		lsn = Max(lsn, sg_bound_raise_committed(&committed, value));
-	sg_bound_flush(lsn);
+		result.lsn = Max(result.lsn, sg_bound_raise_committed(&committed, result.value));
+	sg_bound_flush(result.lsn);
 
-	limit = Min(sg_layout_tick_above(layout, value, generator->node) - 1,
+	limit = Min(sg_layout_tick_above(layout, result.value, generator->node) - 1,
 				generator->max_tick);
 	slot_raise_limit(slot, limit);
-	last = Max(last, tick_at(layout, now));
-	pg_atomic_write_u64(&slot->ahead, (uint64) (limit - Max(limit - last, 0) / 2));
+	from = Max(slot_last_tick(slot, layout->node_bits), tick_at(layout, now));
+	pg_atomic_write_u64(&slot->ahead, (uint64) (limit - Max(limit - from, 0) / 2));
 	warn_near_end(generator, limit);
 }
 
@@ -686,6 +710,9 @@ generator_wait(SgGenerator *generator, int64 tick)
 						get_rel_name(generator->relid)),
 				 errdetail("Its next id would bear the time %s, the clock reads %s; seqgen.max_lead is %d s.",
 						   sg_clock_text(at), sg_clock_text(now), sg_max_lead / 1000),
+				 now < generator->layout.epoch ?
+				 errhint("The epoch of its layout, %s, lies in the future.",
+						 sg_clock_text(generator->layout.epoch)) :
 				 errhint("Correct the clock if it was set back, or wait until it has caught up.")));
 
 	generator->waits++;
@@ -729,7 +756,8 @@ generator_take(SgGenerator *generator, int64 count, int64 *node)
 		pg_read_barrier();
 		if (unlikely(first - floor > generator->max_lead))
 			generator_wait(generator, first);
-		else if (unlikely(end > (int64) pg_atomic_read_u64(&slot->limit)))
+		else if (unlikely(end > (int64) pg_atomic_read_u64(&slot->limit) ||
+						  end > generator->max_tick))
 			generator_reserve(generator, end);
 		else if (likely(pg_atomic_compare_exchange_u64(&slot->last, &word,
 													   (uint64) end << node_bits | (uint64) *node)))
@@ -832,13 +860,22 @@ check_sequence_options(Relation rel, const SgLayout *layout,
 {
 	HeapTuple	tuple = SearchSysCache1(SEQRELID, ObjectIdGetDatum(RelationGetRelid(rel)));
 	Form_pg_sequence form;
+	Oid			type;
 
 	if (!HeapTupleIsValid(tuple))
 		elog(ERROR, "cache lookup failed for sequence %u", RelationGetRelid(rel));
 	form = (Form_pg_sequence) GETSTRUCT(tuple);
+	type = form->seqtypid;
 	*increment = form->seqincrement;
 	*max_value = Min(form->seqmax, sg_layout_max_id(layout));
 	ReleaseSysCache(tuple);
+
+	if (type != INT8OID)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("sequence \"%s\" is of type %s, a generator of type %s",
+						RelationGetRelationName(rel), format_type_be(type), format_type_be(INT8OID)),
+				 errhint("Use ALTER SEQUENCE ... AS bigint, and ALTER TABLE for the column.")));
 
 	if (*increment < 1 || *increment > sg_layout_max_sequence(layout) + 1)
 		ereport(ERROR,
@@ -1355,6 +1392,10 @@ sg_generator_guard(PG_FUNCTION_ARGS)
 
 	desc = RelationGetDescr(trigger->tg_relation);
 	result = trigger->tg_trigtuple;
+	if (TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) &&
+		row_relid(trigger->tg_newtuple, desc) == row_relid(result, desc) &&
+		strcmp(row_layout(trigger->tg_newtuple, desc), row_layout(result, desc)) == 0)
+		PG_RETURN_POINTER(trigger->tg_newtuple);
 	if (!TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
 	{
 		Oid			relid = row_relid(trigger->tg_trigtuple, desc);
@@ -1373,6 +1414,9 @@ sg_generator_guard(PG_FUNCTION_ARGS)
 	{
 		Oid			relid = row_relid(result, desc);
 
+		/* a dump that left the sequence out; the type's input said so */
+		if (!OidIsValid(relid) && TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
+			PG_RETURN_POINTER(NULL);
 		if (!guard_new_row(relid, row_layout(result, desc)) &&
 			TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
 			PG_RETURN_POINTER(NULL);
@@ -1409,7 +1453,7 @@ static void
 generator_carry_bound(Oid relid)
 {
 	Relation	rel = try_relation_open(relid, AccessShareLock);
-	RelFileLocator committed;
+	SgCommitted committed;
 	SgStorage	storage;
 	GeneratorSlot *slot;
 	int64		bound = PG_INT64_MIN;
@@ -1419,8 +1463,7 @@ generator_carry_bound(Oid relid)
 	if (rel == NULL)
 		return;
 	storage = sg_bound_storage(rel, &committed);
-	if (rel->rd_rel->relpersistence != RELPERSISTENCE_PERMANENT ||
-		storage == SG_STORAGE_COMMITTED || storage == SG_STORAGE_LOGGED)
+	if (storage == SG_STORAGE_COMMITTED)
 	{
 		relation_close(rel, AccessShareLock);
 		return;
@@ -1492,7 +1535,10 @@ generator_process_utility(PlannedStmt *pstmt, const char *queryString,
 	if (discard)
 		generators_discard_currval();
 	if (restart)
+	{
+		storage_replaced = true;
 		generators_carry_bounds();
+	}
 }
 
 
@@ -1580,13 +1626,15 @@ pending_apply_all(XactEvent event)
 }
 
 /*
- * A logical replication worker applies TRUNCATE ... RESTART IDENTITY without a
- * utility statement that we could see.
+ * Carry bounds over once more before the commit: ROLLBACK TO may have brought
+ * back storage that an earlier RESTART of this transaction made, with the
+ * bound of then.  And a background worker that applies TRUNCATE ... RESTART
+ * IDENTITY from elsewhere does so without a statement that we could see.
  */
 static void
 generator_before_commit(void)
 {
-	if (relations_changed && IsLogicalWorker())
+	if (storage_replaced || (relations_changed && MyBgworkerEntry != NULL))
 		generators_carry_bounds();
 }
 
@@ -1615,6 +1663,7 @@ generator_xact_callback(XactEvent event, void *arg)
 			pending_apply_all(event);
 			sg_backend_at_xact_end(event);
 			relations_changed = false;
+			storage_replaced = false;
 			break;
 	}
 }

@@ -106,10 +106,15 @@ sg_stat_reset(PG_FUNCTION_ARGS)
 	if (PG_NARGS() > 0)
 	{
 		relid = PG_GETARG_OID(0);
+		if (get_rel_name(relid) == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_TABLE),
+					 errmsg("sequence with OID %u does not exist", relid)));
 		if (!sg_catalog_generator(relid, &row))
 			ereport(ERROR,
 					(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-					 errmsg("relation with OID %u is not a generator", relid)));
+					 errmsg("\"%s\" is not a generator", get_rel_name(relid)),
+					 errhint("seqgen.generator lists the generators.")));
 	}
 	sg_generator_reset_counts(relid);
 	PG_RETURN_VOID();

@@ -399,6 +399,13 @@ SELECT snowflake_min(now() - interval '1 day') AS yesterday \gset
 ALTER SEQUENCE sf_limited MAXVALUE :yesterday;
 CALL sf_try('SELECT snowflake_nextval(''sf_limited'')');
 
+-- lowered below what is reserved already: none above it is given, and the bound stays
+SELECT snowflake_create('sf_lowered');
+SELECT snowflake_nextval('sf_lowered') + 5 AS lowered \gset
+ALTER SEQUENCE sf_lowered RESTART 1 MAXVALUE :lowered;
+CALL sf_try('SELECT max(snowflake_nextval(''sf_lowered'')) FROM generate_series(1, 100)');
+SELECT last_value > :lowered AS bound_stays FROM sf_lowered;
+DROP SEQUENCE sf_lowered;
 -- also in the middle of a unit of time, one by one and in pools: it gives all
 -- ids up to there, and none above
 INSERT INTO seqgen.layout (name, epoch, unit_us, time_bits, node_bits, sequence_bits)
@@ -576,6 +583,12 @@ SELECT seqgen.reset('sf_plain3', 1);
 
 CREATE TEMPORARY SEQUENCE sf_temp;
 CREATE UNLOGGED SEQUENCE sf_unlogged;
+CREATE TABLE sf_serial (id serial);
+SELECT snowflake_attach('sf_serial_id_seq');
+ALTER SEQUENCE sf_serial_id_seq AS bigint;
+SELECT snowflake_attach('sf_serial_id_seq');
+SELECT snowflake_nextval('sf_serial_id_seq') > 2147483647 AS drawn;
+DROP TABLE sf_serial;
 CREATE TABLE sf_identity (id bigint GENERATED ALWAYS AS IDENTITY);
 SELECT snowflake_attach('sf_identity_id_seq');
 DROP TABLE sf_identity;

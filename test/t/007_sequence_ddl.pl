@@ -282,6 +282,42 @@ my %cases = (
 			'draw', 'ROLLBACK TO a', 'draw', 'COMMIT'
 		]
 	},
+	'RESTART, and rewritten in a subtransaction rolled back' => {
+		script => [
+			'BEGIN', 'ALTER SEQUENCE %s RESTART', 'SAVEPOINT a',
+			'ALTER SEQUENCE %s MAXVALUE 9223372036854775806', 'draw', 'ROLLBACK TO a', 'COMMIT'
+		]
+	},
+	'CREATE, and RESTART in a subtransaction rolled back' => {
+		script => [
+			'DROP SEQUENCE %s', 'BEGIN', q(SELECT snowflake_create('%s')), 'SAVEPOINT a',
+			'ALTER SEQUENCE %s RESTART', 'draw', 'ROLLBACK TO a', 'COMMIT'
+		]
+	},
+	'CREATE, its row written again, and RESTART' => {
+		script => [
+			'DROP SEQUENCE %s', 'BEGIN', q(SELECT snowflake_create('%s')), 'draw',
+			q(UPDATE seqgen.generator SET layout = layout WHERE generator = '%s'::regclass),
+			'ALTER SEQUENCE %s RESTART', 'draw', 'COMMIT'
+		]
+	},
+	'RESTART while unlogged' => {
+		script => [
+			'draw', 'ALTER SEQUENCE %s SET UNLOGGED', 'ALTER SEQUENCE %s RESTART', 'ALTER SEQUENCE %s SET LOGGED'
+		]
+	},
+	'RESTART while unlogged, in one transaction' => {
+		script => [
+			'draw', 'BEGIN', 'ALTER SEQUENCE %s SET UNLOGGED', 'ALTER SEQUENCE %s RESTART',
+			'ALTER SEQUENCE %s SET LOGGED', 'COMMIT'
+		]
+	},
+	'RESTART when logged again, in one transaction' => {
+		script => [
+			'draw', 'ALTER SEQUENCE %s SET UNLOGGED', 'BEGIN', 'ALTER SEQUENCE %s SET LOGGED',
+			'ALTER SEQUENCE %s RESTART', 'COMMIT'
+		]
+	},
 	'RESTART, and ROLLBACK PREPARED' => {
 		script => [
 			'BEGIN', 'ALTER SEQUENCE %s RESTART', 'draw',

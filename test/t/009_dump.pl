@@ -191,6 +191,28 @@ sub partial
 partial('odd_schema', [$odd], '-n', '"Odd Schema"');
 partial('one_table', [ 'orders_id', 'wide_id' ], '-t', 'orders', '-t', 'wide_id');
 
+# a table whose ids are the default generator's: that one's bound stays behind
+dump_to('event.sql', '-t', 'event');
+$new->safe_psql('postgres', 'CREATE DATABASE event');
+$new->safe_psql('event', 'CREATE EXTENSION seqgen');
+restore('event', 'event.sql');
+$session = session($new, database => 'event', offset => $ahead);
+$session->query_safe("SELECT seqgen.advance('seqgen.snowflake_default', (SELECT max(id) FROM event))");
+$session->quit;
+is($new->safe_psql('event', "SET seqgen.debug_clock_offset = '$behind';"
+	  . 'INSERT INTO event DEFAULT VALUES RETURNING id > ALL (SELECT id FROM event)'),
+	't', 'seqgen.advance takes the default generator above the rows of a partial dump');
+
+# a dump without the sequence of one generator brings all others
+dump_to('without.sql', '-T', 'stranger_id');
+$new->safe_psql('postgres', 'CREATE DATABASE without');
+my ($status, undef, $warning) = $new->psql('without', slurp_file("$files/without.sql"), on_error_stop => 1);
+is($status, 0, 'a dump without the sequence of a generator is restored');
+like($warning, qr/WARNING:  sequence public.stranger_id does not exist/, 'with a warning');
+is( $new->safe_psql('without', 'SELECT count(*) FROM seqgen.generator'),
+	$old->safe_psql('postgres', 'SELECT count(*) - 1 FROM seqgen.generator'),
+	'and all others are generators');
+
 # pg_upgrade
 my $upgraded = PostgreSQL::Test::Cluster->new('upgraded');
 $upgraded->init(allows_streaming => 'logical');
@@ -276,6 +298,18 @@ $session = session($copy);
 take($session, 'own_id');
 is($session->query_safe("SELECT snowflake_node(snowflake_currval('own_id'))"), '2', 'it draws from its own generator');
 $session->quit;
+$copy->safe_psql('postgres', 'DROP SUBSCRIPTION everything');
+
+# the same in binary
+$copy->safe_psql('postgres', 'TRUNCATE orders, event');
+$copy->safe_psql('postgres', "CREATE SUBSCRIPTION everything CONNECTION '$publisher' "
+	  . 'PUBLICATION everything WITH (binary = true)');
+without_errors(q(SELECT count(*) = 4 AND every(srsubstate IN ('r', 's')) FROM pg_subscription_rel),
+	'a subscription in binary starts without an error');
+$old->safe_psql('postgres', "SELECT snowflake_create('later_id'); INSERT INTO event DEFAULT VALUES");
+without_errors('SELECT count(*) = 102 FROM event', 'and applies changes without an error');
+is($copy->safe_psql('postgres', 'SELECT count(*) FROM seqgen.generator WHERE generator::oid = 0'),
+	'0', 'and leaves no row of the publisher');
 $copy->safe_psql('postgres', 'DROP SUBSCRIPTION everything');
 $_->stop foreach ($copy, $old, $new);
 

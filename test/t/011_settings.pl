@@ -266,4 +266,20 @@ take($session, 'ahead_100');
 ids_only_grew('max_lead of 30 s: it is drawn');
 $session->quit;
 
+# ids only grow over a change of the number, also to a smaller one, and with
+# the clock behind
+restart_with("shared_preload_libraries = 'seqgen'\nseqgen.node_id = 500\n");
+$session = session($node, offset => '10s');
+take($session, 'seqgen.snowflake_default');
+$session->quit;
+foreach my $number (3, 400)
+{
+	restart_with("shared_preload_libraries = 'seqgen'\nseqgen.node_id = $number\n");
+	$session = session($node);
+	my $id = take($session, 'seqgen.snowflake_default');
+	is(value("SELECT snowflake_node($id)"), $number, "ids bear the new number $number");
+	ids_only_grew("and are larger than those of the old number");
+	$session->quit;
+}
+
 done_testing();
