@@ -1634,6 +1634,12 @@ pending_apply_all(XactEvent event)
 static void
 generator_before_commit(void)
 {
+	/*
+	 * without a transaction id, nothing was made; a worker may lack a
+	 * database
+	 */
+	if (!TransactionIdIsValid(GetTopTransactionIdIfAny()) || !OidIsValid(MyDatabaseId))
+		return;
 	if (storage_replaced || (relations_changed && MyBgworkerEntry != NULL))
 		generators_carry_bounds();
 }
