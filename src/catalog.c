@@ -284,6 +284,20 @@ sg_catalog_generator(Oid relid, SgCatalogGenerator *row)
 }
 
 void
+sg_catalog_generator_require(Oid relid, SgCatalogGenerator *row)
+{
+	if (get_rel_name(relid) == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("sequence with OID %u does not exist", relid)));
+	if (!sg_catalog_generator(relid, row))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" is not a generator", get_rel_name(relid)),
+				 errhint("seqgen.generator lists the generators.")));
+}
+
+void
 sg_catalog_add_generator(Oid relid, SgKind kind, const char *layout)
 {
 	Relation	rel = table_open(sg_catalog_generator_table(), RowExclusiveLock);

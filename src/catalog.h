@@ -37,7 +37,8 @@ typedef struct SgCatalogGenerator
 extern bool sg_catalog_generator(Oid relid, SgCatalogGenerator *row);
 extern bool sg_catalog_layout(const char *name, SgLayout *layout);
 
-/* The same, but raises an error that names what there is. */
+/* The same, but raising an error that says where to look. */
+extern void sg_catalog_generator_require(Oid relid, SgCatalogGenerator *row);
 extern void sg_catalog_layout_require(const char *name, SgLayout *layout);
 
 /* The default generator's sequence, or InvalidOid without the extension. */

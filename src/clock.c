@@ -29,7 +29,6 @@
 #include "common/controldata_utils.h"
 #include "fmgr.h"
 #include "miscadmin.h"
-#include "utils/builtins.h"
 #include "utils/timestamp.h"
 
 #include "guc.h"

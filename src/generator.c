@@ -75,7 +75,6 @@
 #include "catalog/pg_database.h"
 #include "catalog/pg_sequence.h"
 #include "catalog/pg_type.h"
-#include "commands/sequence.h"
 #include "commands/trigger.h"
 #include "lib/ilist.h"
 #include "miscadmin.h"

@@ -7,11 +7,7 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_class.h"
 #include "funcapi.h"
-#include "miscadmin.h"
-#include "utils/builtins.h"
-#include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
 #include "shmem.h"
@@ -106,15 +102,7 @@ sg_stat_reset(PG_FUNCTION_ARGS)
 	if (PG_NARGS() > 0)
 	{
 		relid = PG_GETARG_OID(0);
-		if (get_rel_name(relid) == NULL)
-			ereport(ERROR,
-					(errcode(ERRCODE_UNDEFINED_TABLE),
-					 errmsg("sequence with OID %u does not exist", relid)));
-		if (!sg_catalog_generator(relid, &row))
-			ereport(ERROR,
-					(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-					 errmsg("\"%s\" is not a generator", get_rel_name(relid)),
-					 errhint("seqgen.generator lists the generators.")));
+		sg_catalog_generator_require(relid, &row);
 	}
 	sg_generator_reset_counts(relid);
 	PG_RETURN_VOID();

@@ -18,7 +18,6 @@
 #include "executor/spi.h"
 #include "funcapi.h"
 #include "miscadmin.h"
-#include "nodes/makefuncs.h"
 #include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -263,17 +262,8 @@ static const SgLayout *
 generator_layout(Oid relid, SgLayout *layout)
 {
 	SgCatalogGenerator row;
-	char	   *name = get_rel_name(relid);
 
-	if (name == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("sequence with OID %u does not exist", relid)));
-	if (!sg_catalog_generator(relid, &row))
-		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("\"%s\" is not a generator", name),
-				 errhint("seqgen.generator lists the generators.")));
+	sg_catalog_generator_require(relid, &row);
 	sg_catalog_layout_require(NameStr(row.layout_name), layout);
 	return layout;
 }
