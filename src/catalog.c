@@ -371,6 +371,29 @@ sg_catalog_check_trigger(FunctionCallInfo fcinfo, const char *table)
 				 errmsg("function is for the triggers of seqgen.%s only", table)));
 }
 
+Oid
+sg_catalog_row_relid(HeapTuple tuple, TupleDesc desc)
+{
+	bool		isnull;
+	Datum		value = heap_getattr(tuple, Anum_generator_generator, desc, &isnull);
+
+	if (isnull)
+		ereport(ERROR,
+				(errcode(ERRCODE_NOT_NULL_VIOLATION),
+				 errmsg("a row of seqgen.generator needs a sequence")));
+	return DatumGetObjectId(value);
+}
+
+/* Empty if it is null, which the table's own constraint refuses. */
+const char *
+sg_catalog_row_layout(HeapTuple tuple, TupleDesc desc)
+{
+	bool		isnull;
+	Datum		value = heap_getattr(tuple, Anum_generator_layout, desc, &isnull);
+
+	return isnull ? "" : NameStr(*DatumGetName(value));
+}
+
 void
 sg_catalog_refuse_truncate(TriggerData *trigger, const char *hint)
 {

@@ -59,6 +59,10 @@ extern void sg_catalog_check_trigger(FunctionCallInfo fcinfo, const char *table)
 /* Raise an error, with that hint, if the trigger was fired by TRUNCATE. */
 extern void sg_catalog_refuse_truncate(TriggerData *trigger, const char *hint);
 
+/* Columns of a row that a trigger of seqgen.generator is given. */
+extern Oid	sg_catalog_row_relid(HeapTuple tuple, TupleDesc desc);
+extern const char *sg_catalog_row_layout(HeapTuple tuple, TupleDesc desc);
+
 /*
  * Add and remove a row of seqgen.generator, past its triggers; the caller has
  * checked privileges and holds a lock on the sequence that keeps others out.

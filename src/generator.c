@@ -519,8 +519,9 @@ typedef struct Reservation
 } Reservation;
 
 /*
- * The part of a reservation that holds the page's content lock.  It raises no
- * error, reads no catalog and waits for nothing but WAL buffers.
+ * The part of a reservation that holds the page's content lock.  Meanwhile it
+ * reads no catalog, waits for nothing but WAL buffers, and raises no error but
+ * that of a damaged page.
  */
 static Reservation
 generator_write_bound(SgGenerator *generator, Relation rel, SgStorage storage,
@@ -1352,28 +1353,6 @@ guard_new_row(Oid relid, const char *layout_name)
 	return !same;
 }
 
-static Oid
-row_relid(HeapTuple tuple, TupleDesc desc)
-{
-	bool		isnull;
-	Datum		value = heap_getattr(tuple, 1, desc, &isnull);
-
-	if (isnull)
-		ereport(ERROR,
-				(errcode(ERRCODE_NOT_NULL_VIOLATION),
-				 errmsg("a row of seqgen.generator needs a sequence")));
-	return DatumGetObjectId(value);
-}
-
-static const char *
-row_layout(HeapTuple tuple, TupleDesc desc)
-{
-	bool		isnull;
-	Datum		value = heap_getattr(tuple, 3, desc, &isnull);
-
-	return isnull ? "" : NameStr(*DatumGetName(value));
-}
-
 PG_FUNCTION_INFO_V1(sg_generator_guard);
 Datum
 sg_generator_guard(PG_FUNCTION_ARGS)
@@ -1392,12 +1371,12 @@ sg_generator_guard(PG_FUNCTION_ARGS)
 	desc = RelationGetDescr(trigger->tg_relation);
 	result = trigger->tg_trigtuple;
 	if (TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) &&
-		row_relid(trigger->tg_newtuple, desc) == row_relid(result, desc) &&
-		strcmp(row_layout(trigger->tg_newtuple, desc), row_layout(result, desc)) == 0)
+		sg_catalog_row_relid(trigger->tg_newtuple, desc) == sg_catalog_row_relid(result, desc) &&
+		strcmp(sg_catalog_row_layout(trigger->tg_newtuple, desc), sg_catalog_row_layout(result, desc)) == 0)
 		PG_RETURN_POINTER(trigger->tg_newtuple);
 	if (!TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
 	{
-		Oid			relid = row_relid(trigger->tg_trigtuple, desc);
+		Oid			relid = sg_catalog_row_relid(trigger->tg_trigtuple, desc);
 
 		if (relid == sg_catalog_default_generator())
 			ereport(ERROR,
@@ -1411,12 +1390,12 @@ sg_generator_guard(PG_FUNCTION_ARGS)
 		result = trigger->tg_newtuple;
 	if (!TRIGGER_FIRED_BY_DELETE(trigger->tg_event))
 	{
-		Oid			relid = row_relid(result, desc);
+		Oid			relid = sg_catalog_row_relid(result, desc);
 
 		/* a dump that left the sequence out; the type's input said so */
 		if (!OidIsValid(relid) && TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
 			PG_RETURN_POINTER(NULL);
-		if (!guard_new_row(relid, row_layout(result, desc)) &&
+		if (!guard_new_row(relid, sg_catalog_row_layout(result, desc)) &&
 			TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
 			PG_RETURN_POINTER(NULL);
 		generator_forget(relid, FREE_AT_END);
@@ -1493,8 +1472,10 @@ generators_carry_bounds(void)
 	ListCell   *cell;
 
 	foreach(cell, sg_catalog_generators())
+	{
 		if (sg_bound_is_changed(lfirst_oid(cell)))
-		generator_carry_bound(lfirst_oid(cell));
+			generator_carry_bound(lfirst_oid(cell));
+	}
 }
 
 /* DISCARD forgets current values, as it does those of sequences. */
@@ -1511,6 +1492,25 @@ generators_discard_currval(void)
 		generator->currval_valid = false;
 }
 
+static bool
+discards_sequences(Node *stmt)
+{
+	DiscardMode target;
+
+	if (!IsA(stmt, DiscardStmt))
+		return false;
+	target = ((DiscardStmt *) stmt)->target;
+	return target == DISCARD_ALL || target == DISCARD_SEQUENCES;
+}
+
+static bool
+may_restart_sequences(Node *stmt)
+{
+	if (IsA(stmt, TruncateStmt))
+		return ((TruncateStmt *) stmt)->restart_seqs;
+	return IsA(stmt, AlterSeqStmt);
+}
+
 static void
 generator_process_utility(PlannedStmt *pstmt, const char *queryString,
 						  bool readOnlyTree, ProcessUtilityContext context,
@@ -1518,11 +1518,8 @@ generator_process_utility(PlannedStmt *pstmt, const char *queryString,
 						  DestReceiver *dest, QueryCompletion *qc)
 {
 	Node	   *stmt = pstmt->utilityStmt;
-	bool		discard = IsA(stmt, DiscardStmt) &&
-	(((DiscardStmt *) stmt)->target == DISCARD_ALL ||
-	 ((DiscardStmt *) stmt)->target == DISCARD_SEQUENCES);
-	bool		restart = IsA(stmt, AlterSeqStmt) ||
-	(IsA(stmt, TruncateStmt) && ((TruncateStmt *) stmt)->restart_seqs);
+	bool		discard = discards_sequences(stmt);
+	bool		restart = may_restart_sequences(stmt);
 
 	if (prev_process_utility_hook)
 		prev_process_utility_hook(pstmt, queryString, readOnlyTree, context,
@@ -1633,10 +1630,7 @@ pending_apply_all(XactEvent event)
 static void
 generator_before_commit(void)
 {
-	/*
-	 * without a transaction id, nothing was made; a worker may lack a
-	 * database
-	 */
+	/* Nothing was made without a transaction id, or a database */
 	if (!TransactionIdIsValid(GetTopTransactionIdIfAny()) || !OidIsValid(MyDatabaseId))
 		return;
 	if (storage_replaced || (relations_changed && MyBgworkerEntry != NULL))
