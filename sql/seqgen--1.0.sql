@@ -126,11 +126,13 @@ CREATE CAST (regclass AS seqgen.reggenerator) WITHOUT FUNCTION AS ASSIGNMENT;
 -- no foreign key: a parallel restore may load this table before seqgen.layout
 CREATE TABLE seqgen.generator (
 	generator seqgen.reggenerator PRIMARY KEY,
-	kind name NOT NULL CHECK (kind IN ('snowflake')),
-	layout name NOT NULL
+	kind name NOT NULL CHECK (kind IN ('snowflake', 'range')),
+	layout name,
+	CHECK ((layout IS NULL) = (kind IN ('range')))
 );
 
 COMMENT ON TABLE seqgen.generator IS 'sequences that are generators, with their kind and layout';
+COMMENT ON COLUMN seqgen.generator.layout IS 'NULL for kinds that count instead of reading the clock';
 
 GRANT SELECT ON seqgen.generator TO PUBLIC;
 

@@ -37,6 +37,7 @@
 
 const char *const sg_kind_names[SG_KIND_COUNT] = {
 	[SG_KIND_SNOWFLAKE] = "snowflake",
+	[SG_KIND_RANGE] = "range",
 };
 
 /* columns of seqgen.generator */
@@ -267,6 +268,24 @@ sg_catalog_layout_require(const char *name, SgLayout *layout)
 				 errhint("See seqgen.layout for the layouts there are; write the name of a generator as 'name'::regclass.")));
 }
 
+void
+sg_catalog_row(HeapTuple tuple, TupleDesc desc, SgCatalogGenerator *row)
+{
+	bool		isnull;
+	Datum		kind = heap_getattr(tuple, Anum_generator_kind, desc, &isnull);
+	Datum		layout;
+
+	row->kind = SG_KIND_SNOWFLAKE;
+	for (int i = 0; i < SG_KIND_COUNT; i++)
+		if (!isnull && strcmp(NameStr(*DatumGetName(kind)), sg_kind_names[i]) == 0)
+			row->kind = i;
+	layout = heap_getattr(tuple, Anum_generator_layout, desc, &isnull);
+	if (isnull)
+		memset(&row->layout_name, 0, sizeof(NameData));
+	else
+		row->layout_name = *DatumGetName(layout);
+}
+
 bool
 sg_catalog_generator(Oid relid, SgCatalogGenerator *row)
 {
@@ -276,8 +295,7 @@ sg_catalog_generator(Oid relid, SgCatalogGenerator *row)
 	if (tuple == NULL)
 		return false;
 
-	row->kind = SG_KIND_SNOWFLAKE;	/* the table's CHECK allows no other */
-	row->layout_name = *DatumGetName(column(tuple, RelationGetDescr(rel), Anum_generator_layout));
+	sg_catalog_row(tuple, RelationGetDescr(rel), row);
 	heap_freetuple(tuple);
 	table_close(rel, AccessShareLock);
 	return true;
@@ -298,23 +316,24 @@ sg_catalog_generator_require(Oid relid, SgCatalogGenerator *row)
 }
 
 void
-sg_catalog_add_generator(Oid relid, SgKind kind, const char *layout)
+sg_catalog_add_generator(Oid relid, SgKind kind, const char *layout_name)
 {
 	Relation	rel = table_open(sg_catalog_generator_table(), RowExclusiveLock);
 	int			natts = RelationGetNumberOfAttributes(rel);
 	Datum	   *values = palloc0(sizeof(Datum) * natts);
 	bool	   *nulls = palloc(sizeof(bool) * natts);
-	NameData	kind_name;
-	NameData	layout_name;
+	NameData	kind_data;
+	NameData	layout_data;
 	HeapTuple	tuple;
 
 	for (int i = 0; i < natts; i++)
 		nulls[i] = (i >= Natts_generator);
-	namestrcpy(&kind_name, sg_kind_names[kind]);
-	namestrcpy(&layout_name, layout);
+	namestrcpy(&kind_data, sg_kind_names[kind]);
+	namestrcpy(&layout_data, layout_name ? layout_name : "");
+	nulls[Anum_generator_layout - 1] = (layout_name == NULL);
 	values[Anum_generator_generator - 1] = ObjectIdGetDatum(relid);
-	values[Anum_generator_kind - 1] = NameGetDatum(&kind_name);
-	values[Anum_generator_layout - 1] = NameGetDatum(&layout_name);
+	values[Anum_generator_kind - 1] = NameGetDatum(&kind_data);
+	values[Anum_generator_layout - 1] = NameGetDatum(&layout_data);
 	tuple = heap_form_tuple(RelationGetDescr(rel), values, nulls);
 	CatalogTupleInsert(rel, tuple);
 	heap_freetuple(tuple);
@@ -382,16 +401,6 @@ sg_catalog_row_relid(HeapTuple tuple, TupleDesc desc)
 				(errcode(ERRCODE_NOT_NULL_VIOLATION),
 				 errmsg("a row of seqgen.generator needs a sequence")));
 	return DatumGetObjectId(value);
-}
-
-/* Empty if it is null, which the table's own constraint refuses. */
-const char *
-sg_catalog_row_layout(HeapTuple tuple, TupleDesc desc)
-{
-	bool		isnull;
-	Datum		value = heap_getattr(tuple, Anum_generator_layout, desc, &isnull);
-
-	return isnull ? "" : NameStr(*DatumGetName(value));
 }
 
 void

@@ -17,9 +17,13 @@
 typedef enum SgKind
 {
 	SG_KIND_SNOWFLAKE,
+	SG_KIND_RANGE,
 } SgKind;
 
-#define SG_KIND_COUNT	1
+#define SG_KIND_COUNT	2
+
+/* Kinds that count; the others' ids bear a time, and have a layout. */
+#define sg_kind_is_counter(kind)	((kind) == SG_KIND_RANGE)
 
 extern const char *const sg_kind_names[SG_KIND_COUNT];
 
@@ -27,7 +31,7 @@ extern const char *const sg_kind_names[SG_KIND_COUNT];
 typedef struct SgCatalogGenerator
 {
 	SgKind		kind;
-	NameData	layout_name;
+	NameData	layout_name;	/* empty for a kind that counts */
 } SgCatalogGenerator;
 
 /*
@@ -59,15 +63,18 @@ extern void sg_catalog_check_trigger(FunctionCallInfo fcinfo, const char *table)
 /* Raise an error, with that hint, if the trigger was fired by TRUNCATE. */
 extern void sg_catalog_refuse_truncate(TriggerData *trigger, const char *hint);
 
-/* Columns of a row that a trigger of seqgen.generator is given. */
+/*
+ * A row that a trigger of seqgen.generator is given, and its sequence.  The
+ * kind of the row is one that this library knows, as the table's CHECK says.
+ */
 extern Oid	sg_catalog_row_relid(HeapTuple tuple, TupleDesc desc);
-extern const char *sg_catalog_row_layout(HeapTuple tuple, TupleDesc desc);
+extern void sg_catalog_row(HeapTuple tuple, TupleDesc desc, SgCatalogGenerator *row);
 
 /*
  * Add and remove a row of seqgen.generator, past its triggers; the caller has
  * checked privileges and holds a lock on the sequence that keeps others out.
  */
-extern void sg_catalog_add_generator(Oid relid, SgKind kind, const char *layout);
+extern void sg_catalog_add_generator(Oid relid, SgKind kind, const char *layout_name);
 extern void sg_catalog_remove_generator(Oid relid);
 
 #endif							/* SEQGEN_CATALOG_H */

@@ -852,7 +852,7 @@ check_sequence(Relation rel)
 
 /*
  * Read increment and largest value from pg_sequence, and hold them against
- * the layout.
+ * the layout, which is NULL for kinds that count.
  */
 static void
 check_sequence_options(Relation rel, const SgLayout *layout,
@@ -867,7 +867,7 @@ check_sequence_options(Relation rel, const SgLayout *layout,
 	form = (Form_pg_sequence) GETSTRUCT(tuple);
 	type = form->seqtypid;
 	*increment = form->seqincrement;
-	*max_value = Min(form->seqmax, sg_layout_max_id(layout));
+	*max_value = layout ? Min(form->seqmax, sg_layout_max_id(layout)) : form->seqmax;
 	ReleaseSysCache(tuple);
 
 	if (type != INT8OID)
@@ -876,6 +876,17 @@ check_sequence_options(Relation rel, const SgLayout *layout,
 				 errmsg("sequence \"%s\" is of type %s, a generator of type %s",
 						RelationGetRelationName(rel), format_type_be(type), format_type_be(INT8OID)),
 				 errhint("Use ALTER SEQUENCE ... AS bigint, and ALTER TABLE for the column.")));
+
+	if (layout == NULL)
+	{
+		if (*increment != SG_COUNTER_INCREMENT)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("increment of generator \"%s\" was changed", RelationGetRelationName(rel)),
+					 errdetail("The increment keeps plain nextval() from drawing values that are not its own."),
+					 errhint("Use ALTER SEQUENCE ... INCREMENT BY %lld.", (long long) SG_COUNTER_INCREMENT)));
+		return;
+	}
 
 	if (*increment < 1 || *increment > sg_layout_max_sequence(layout) + 1)
 		ereport(ERROR,
@@ -1322,11 +1333,19 @@ sg_generator_register(Oid relid, SgKind kind, const char *layout_name)
 						RelationGetRelationName(rel)),
 				 errdetail("The column would go on to use nextval()."),
 				 errhint("Drop the column's identity, and give it a generator as its default.")));
-	sg_catalog_layout_require(layout_name, &layout);
-	check_sequence_options(rel, &layout, &increment, &max_value);
+	if (layout_name != NULL)
+		sg_catalog_layout_require(layout_name, &layout);
+	check_sequence_options(rel, layout_name ? &layout : NULL, &increment, &max_value);
 	sg_catalog_add_generator(relid, kind, layout_name);
 	generator_forget(relid, FREE_AT_ABORT);
 	relation_close(rel, NoLock);
+}
+
+static bool
+same_row(const SgCatalogGenerator *a, const SgCatalogGenerator *b)
+{
+	return a->kind == b->kind &&
+		strcmp(NameStr(a->layout_name), NameStr(b->layout_name)) == 0;
 }
 
 /*
@@ -1335,20 +1354,21 @@ sg_generator_register(Oid relid, SgKind kind, const char *layout_name)
  * layout may come later: a parallel restore keeps no order.
  */
 static bool
-guard_new_row(Oid relid, const char *layout_name)
+guard_new_row(Oid relid, const SgCatalogGenerator *row)
 {
 	Relation	rel = relation_open(relid, AccessExclusiveLock);
-	SgCatalogGenerator row;
+	SgCatalogGenerator old;
 	SgLayout	layout;
 	int64		increment;
 	int64		max_value;
 	bool		same;
 
 	check_sequence(rel);
-	if (sg_catalog_layout(layout_name, &layout))
+	if (sg_kind_is_counter(row->kind))
+		check_sequence_options(rel, NULL, &increment, &max_value);
+	else if (sg_catalog_layout(NameStr(row->layout_name), &layout))
 		check_sequence_options(rel, &layout, &increment, &max_value);
-	same = sg_catalog_generator(relid, &row) &&
-		strcmp(NameStr(row.layout_name), layout_name) == 0;
+	same = sg_catalog_generator(relid, &old) && same_row(&old, row);
 	relation_close(rel, NoLock);
 	return !same;
 }
@@ -1360,6 +1380,8 @@ sg_generator_guard(PG_FUNCTION_ARGS)
 	TriggerData *trigger = (TriggerData *) fcinfo->context;
 	TupleDesc	desc;
 	HeapTuple	result;
+	SgCatalogGenerator old;
+	SgCatalogGenerator new;
 
 	sg_catalog_check_trigger(fcinfo, "generator");
 	sg_catalog_refuse_truncate(trigger, "Drop the generators' sequences.");
@@ -1370,10 +1392,14 @@ sg_generator_guard(PG_FUNCTION_ARGS)
 
 	desc = RelationGetDescr(trigger->tg_relation);
 	result = trigger->tg_trigtuple;
-	if (TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) &&
-		sg_catalog_row_relid(trigger->tg_newtuple, desc) == sg_catalog_row_relid(result, desc) &&
-		strcmp(sg_catalog_row_layout(trigger->tg_newtuple, desc), sg_catalog_row_layout(result, desc)) == 0)
-		PG_RETURN_POINTER(trigger->tg_newtuple);
+	sg_catalog_row(result, desc, &old);
+	if (TRIGGER_FIRED_BY_UPDATE(trigger->tg_event))
+	{
+		sg_catalog_row(trigger->tg_newtuple, desc, &new);
+		if (sg_catalog_row_relid(trigger->tg_newtuple, desc) == sg_catalog_row_relid(result, desc) &&
+			same_row(&old, &new))
+			PG_RETURN_POINTER(trigger->tg_newtuple);
+	}
 	if (!TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
 	{
 		Oid			relid = sg_catalog_row_relid(trigger->tg_trigtuple, desc);
@@ -1395,8 +1421,8 @@ sg_generator_guard(PG_FUNCTION_ARGS)
 		/* a dump that left the sequence out; the type's input said so */
 		if (!OidIsValid(relid) && TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
 			PG_RETURN_POINTER(NULL);
-		if (!guard_new_row(relid, sg_catalog_row_layout(result, desc)) &&
-			TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
+		sg_catalog_row(result, desc, &new);
+		if (!guard_new_row(relid, &new) && TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
 			PG_RETURN_POINTER(NULL);
 		generator_forget(relid, FREE_AT_END);
 	}

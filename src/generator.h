@@ -43,7 +43,16 @@ extern int64 sg_generator_currval(Oid relid);
 extern void sg_generator_set_currval(SgGenerator *generator, int64 id);
 extern Oid	sg_generator_default_relid(void);
 
-/* Make a generator of a sequence that the caller owns and has locked. */
+/*
+ * The increment of the sequence behind a kind that counts: with it plain
+ * nextval() always fails, instead of drawing values that belong to others.
+ */
+#define SG_COUNTER_INCREMENT	PG_INT64_MAX
+
+/*
+ * Make a generator of a sequence that the caller owns and has locked.  A kind
+ * that counts has no layout.
+ */
 extern void sg_generator_register(Oid relid, SgKind kind, const char *layout_name);
 
 /* What the views show of a generator that is loaded. */

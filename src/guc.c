@@ -36,6 +36,11 @@ int			sg_reserve_ahead = 3000;
 int			sg_max_lead = 60000;
 int			sg_max_clock_jump = 24 * 3600;
 int64		sg_debug_clock_offset_us = 0;
+int			sg_range_target = 900;
+int			sg_range_timeout = 10000;
+bool		sg_range_require_sync = false;
+int			sg_range_report_interval = 10;
+char	   *sg_debug_boot_id = NULL;
 
 static double debug_clock_offset = 0.0;
 
@@ -196,6 +201,14 @@ sg_guc_init(void)
 								PGC_POSTMASTER,
 								0,
 								NULL, NULL, NULL);
+		DefineCustomStringVariable("seqgen.debug_boot_id",
+								   "Replaces the kernel's boot id, for tests.",
+								   NULL,
+								   &sg_debug_boot_id,
+								   "",
+								   PGC_POSTMASTER,
+								   GUC_NO_SHOW_ALL | GUC_NOT_IN_SAMPLE,
+								   NULL, NULL, NULL);
 	}
 
 	DefineCustomIntVariable("seqgen.reserve_ahead",
@@ -219,6 +232,38 @@ sg_guc_init(void)
 							"Zero trusts every jump. A clock that the kernel calls synchronized is trusted.",
 							&sg_max_clock_jump,
 							24 * 3600, 0, INT_MAX,
+							PGC_SIGHUP,
+							GUC_UNIT_S,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("seqgen.range_target",
+							"Sets how long a block of a range should last.",
+							"Blocks that last less grow, blocks that last more than twice as long shrink.",
+							&sg_range_target,
+							900, 1, 7 * 86400,
+							PGC_SIGHUP,
+							GUC_UNIT_S,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("seqgen.range_timeout",
+							"Sets how long a session waits for a range's next block.",
+							NULL,
+							&sg_range_timeout,
+							10000, 0, 3600000,
+							PGC_USERSET,
+							GUC_UNIT_MS,
+							NULL, NULL, NULL);
+	DefineCustomBoolVariable("seqgen.range_require_sync",
+							 "Grants blocks only if a synchronous standby confirms them.",
+							 "A promoted standby then goes on granting by itself.",
+							 &sg_range_require_sync,
+							 false,
+							 PGC_SIGHUP,
+							 0,
+							 NULL, NULL, NULL);
+	DefineCustomIntVariable("seqgen.range_report_interval",
+							"Sets how often a node reports to the coordinator of its ranges.",
+							"The coordinator should have the same setting as its nodes.",
+							&sg_range_report_interval,
+							10, 1, 3600,
 							PGC_SIGHUP,
 							GUC_UNIT_S,
 							NULL, NULL, NULL);

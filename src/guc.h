@@ -16,6 +16,11 @@ extern int	sg_reserve_ahead;	/* ms */
 extern int	sg_max_lead;		/* ms */
 extern int	sg_max_clock_jump;	/* s, 0 is off */
 extern int64 sg_debug_clock_offset_us;	/* set through a setting in ms */
+extern int	sg_range_target;	/* s */
+extern int	sg_range_timeout;	/* ms */
+extern bool sg_range_require_sync;
+extern int	sg_range_report_interval;	/* s */
+extern char *sg_debug_boot_id;	/* empty: the kernel's own */
 
 /*
  * Look a database's node number up in a value of seqgen.node_id.
