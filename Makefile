@@ -15,6 +15,7 @@ OBJS = \
 	src/bound.o \
 	src/catalog.o \
 	src/clock.o \
+	src/counter.o \
 	src/generator.o \
 	src/guc.o \
 	src/layout.o \
@@ -22,7 +23,9 @@ OBJS = \
 	src/node.o \
 	src/seqgen.o \
 	src/shmem.o \
-	src/snowflake.o
+	src/slot.o \
+	src/snowflake.o \
+	src/worker.o
 
 # In this order; a new test/sql/NAME.sql must be added here.
 REGRESS = \

@@ -177,6 +177,21 @@ sg_bound_storage(Relation rel, SgCommitted *committed)
 	return state;
 }
 
+SgStorage
+sg_bound_storage_to_write(Relation rel, SgCommitted *committed)
+{
+	SgStorage	storage = sg_bound_storage(rel, committed);
+
+	if (storage == SG_STORAGE_REPLACED && !committed->permanent)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("sequence \"%s\" has been unlogged up to this transaction",
+						RelationGetRelationName(rel)),
+				 errdetail("A rollback would bring back a bound that does not survive a crash."),
+				 errhint("Commit ALTER SEQUENCE ... SET LOGGED before drawing ids.")));
+	return storage;
+}
+
 /* Exclusively lock the page of a storage that the relcache has left behind. */
 static Buffer
 bound_lock_committed(const SgCommitted *committed)

@@ -44,6 +44,9 @@ typedef struct SgCommitted
  */
 extern SgStorage sg_bound_storage(Relation rel, SgCommitted *committed);
 
+/* The same, raising an error if a bound cannot be made to last. */
+extern SgStorage sg_bound_storage_to_write(Relation rel, SgCommitted *committed);
+
 /* The bound in a sequence's page; the caller holds its content lock. */
 extern int64 sg_bound_get(Buffer buffer);
 

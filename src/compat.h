@@ -36,6 +36,14 @@
 #define LeaderBackendIndex()	((int) ParallelLeaderBackendId - 1)
 #endif
 
+/* 17 lets extensions name what their processes wait for */
+#if PG_VERSION_NUM >= 170000
+#include "utils/wait_event.h"
+#else
+#include "pgstat.h"
+#define WaitEventExtensionNew(name) PG_WAIT_EXTENSION
+#endif
+
 /* 16 made one function of the ownership checks */
 #if PG_VERSION_NUM < 160000
 static inline bool

@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * generator.c
- *	  Slots of all generators, the one step that moves them, and the
- *	  reservation that makes the step safe.
+ *	  Generators: the one step that moves them, and the reservation that
+ *	  makes the step safe.
  *
  * A generator is a PostgreSQL sequence with a row in seqgen.generator.  Its
  * slot in shared memory hands out ticks (see layout.h); the sequence's
@@ -13,9 +13,6 @@
  *	2. A tick above limit is never given out.
  *	3. limit is raised only after a bound above it is flushed to WAL, and
  *	   confirmed by the synchronous standbys if any are named.  It never falls.
- *	4. A slot, once freed, is not touched by those who knew it: it is freed
- *	   only under a lock on its sequence that excludes all users, or when the
- *	   sequence is gone.
  *
  * Taking a tick
  *
@@ -53,12 +50,10 @@
  *	whatever replaces the storage locks out all others until its end.  RESTART
  *	itself would lower the bound; we carry it over to the new storage at once.
  *
- * Who frees what
+ * Kinds that count
  *
- *	SG_LOCK_SLOTS guards the table: the hash from (database, sequence) to slot
- *	number, the list of free slots, and the fields marked (T).  A backend keeps
- *	a slot's address and generation; it checks the generation at its first use
- *	in a transaction, after it has locked the sequence.
+ *	This file keeps the session's generators of all kinds, and takes ticks for
+ *	those whose ids bear a time; counter.c does so for kinds that count.
  *
  *-------------------------------------------------------------------------
  */
@@ -104,6 +99,8 @@
 #include "catalog.h"
 #include "backend.h"
 #include "bound.h"
+#include "slot.h"
+#include "counter.h"
 #include "node.h"
 #include "generator.h"
 
@@ -116,59 +113,6 @@
 /* the least time between two warnings of a layout's end, in us of uptime */
 #define WARNING_INTERVAL	(INT64CONST(3600) * USECS_PER_SEC)
 
-/* marks a slot whose next reservation somebody is making */
-#define AHEAD_TAKEN			PG_INT64_MAX
-
-typedef struct GeneratorSlot
-{
-	/* what every take touches, in a cache line of its own */
-	pg_atomic_uint64 last;		/* newest tick given out, node number below */
-	pg_atomic_uint64 limit;		/* last tick that is durably reserved */
-	pg_atomic_uint64 ahead;		/* tick at which the next reservation is due */
-	pg_atomic_uint64 bound;		/* (P) last_value as we know it */
-	pg_atomic_uint32 storage;	/* (P) relfilenode that holds bound for good,
-								 * or 0 */
-	pg_atomic_uint32 generation;	/* grows when the slot is freed */
-	char		pad[PG_CACHE_LINE_SIZE - 5 * sizeof(uint64)];
-
-	/* the rest */
-	Oid			database;		/* (T) */
-	Oid			relid;			/* (T) */
-	int			next_free;		/* (T) in the list of free slots, or -1 */
-	SgKind		kind;			/* set before the slot is entered */
-	SgLayout	layout;			/* likewise */
-	pg_atomic_uint64 warned_at; /* uptime of the last warning, us */
-	pg_atomic_uint64 issued;
-	pg_atomic_uint64 reservations;
-	pg_atomic_uint64 waits;
-	pg_atomic_uint64 steps_back;
-} GeneratorSlot;
-
-/* a multiple of the cache line, so that no two slots share one */
-typedef union GeneratorSlotPadded
-{
-	GeneratorSlot slot;
-	char		pad[TYPEALIGN(PG_CACHE_LINE_SIZE, sizeof(GeneratorSlot))];
-} GeneratorSlotPadded;
-
-typedef struct SlotKey
-{
-	Oid			database;
-	Oid			relid;
-} SlotKey;
-
-typedef struct SlotEntry
-{
-	SlotKey		key;
-	int			number;
-} SlotEntry;
-
-/* all of it guarded by SG_LOCK_SLOTS */
-typedef struct SlotTable
-{
-	int			first_free;		/* or -1 */
-} SlotTable;
-
 struct SgGenerator
 {
 	Oid			relid;			/* hash key */
@@ -179,7 +123,7 @@ struct SgGenerator
 	uint64		validity;
 
 	LocalTransactionId locked;	/* transaction that holds the lock */
-	GeneratorSlot *slot;
+	SgSlot	   *slot;
 	uint32		generation;
 	SgKind		kind;
 	SgLayout	layout;
@@ -190,7 +134,7 @@ struct SgGenerator
 	int64		max_lead;		/* ticks */
 	int64		xact_floor;		/* tick announced for this transaction */
 
-	/* the clock's current unit of time */
+	/* the rest is for kinds whose ids bear a time: the clock's current unit */
 	int64		clock_seen;		/* us */
 	int64		unit_from;		/* us */
 	int64		unit_floor;		/* its first tick */
@@ -223,10 +167,6 @@ typedef struct Pending
 	SubTransactionId subid;
 } Pending;
 
-static SlotTable *table = NULL;
-static GeneratorSlotPadded *slots = NULL;
-static HTAB *slot_hash = NULL;
-
 static HTAB *generators = NULL; /* this session's, by relid */
 static SgGenerator *recent = NULL;	/* used last */
 static Oid	default_relid = InvalidOid;
@@ -245,207 +185,19 @@ static ProcessUtility_hook_type prev_process_utility_hook = NULL;
 
 
 /*
- * The slot table
- */
-
-static inline LWLock *
-slot_lock(void)
-{
-	return sg_shmem_lock(SG_LOCK_SLOTS);
-}
-
-/* Find a slot; the caller holds the lock, shared at least. */
-static GeneratorSlot *
-slot_find(Oid database, Oid relid)
-{
-	SlotKey		key = {database, relid};
-	SlotEntry  *entry = hash_search(slot_hash, &key, HASH_FIND, NULL);
-
-	return entry ? &slots[entry->number].slot : NULL;
-}
-
-/*
- * Free a slot; the caller holds the lock, and has made sure that nobody uses
- * the slot.
- */
-static void
-slot_free(GeneratorSlot *slot)
-{
-	SlotKey		key = {slot->database, slot->relid};
-
-	hash_search(slot_hash, &key, HASH_REMOVE, NULL);
-	pg_atomic_fetch_add_u32(&slot->generation, 1);
-	slot->database = InvalidOid;
-	slot->relid = InvalidOid;
-	slot->next_free = table->first_free;
-	table->first_free = (int) ((GeneratorSlotPadded *) slot - slots);
-}
-
-static void
-slot_free_by_key(Oid database, Oid relid)
-{
-	GeneratorSlot *slot;
-
-	LWLockAcquire(slot_lock(), LW_EXCLUSIVE);
-	slot = slot_find(database, relid);
-	if (slot != NULL)
-		slot_free(slot);
-	LWLockRelease(slot_lock());
-}
-
-/* Free all slots of a database. */
-static void
-slot_free_by_database(Oid database)
-{
-	LWLockAcquire(slot_lock(), LW_EXCLUSIVE);
-	for (int i = 0; i < sg_max_generators; i++)
-		if (OidIsValid(slots[i].slot.relid) && slots[i].slot.database == database)
-			slot_free(&slots[i].slot);
-	LWLockRelease(slot_lock());
-}
-
-/*
- * Is what a slot is for gone?  A sequence that we cannot see may be another
- * transaction's new one, but then that transaction has it locked.
- */
-static bool
-slot_is_orphan(const SlotKey *key)
-{
-	bool		orphan;
-
-	if (key->database != MyDatabaseId)
-		return !SearchSysCacheExists1(DATABASEOID, ObjectIdGetDatum(key->database));
-	if (SearchSysCacheExists1(RELOID, ObjectIdGetDatum(key->relid)))
-		return false;
-	if (!ConditionalLockRelationOid(key->relid, AccessShareLock))
-		return false;
-	orphan = !SearchSysCacheExists1(RELOID, ObjectIdGetDatum(key->relid));
-	UnlockRelationOid(key->relid, AccessShareLock);
-	return orphan;
-}
-
-/*
- * Free the slots that no event freed: of sequences whose drop was committed,
- * or creation rolled back, as a prepared transaction, and of databases.
- */
-static void
-slot_sweep(void)
-{
-	SlotKey    *keys = palloc(sizeof(SlotKey) * sg_max_generators);
-	int			count = 0;
-
-	LWLockAcquire(slot_lock(), LW_SHARED);
-	for (int i = 0; i < sg_max_generators; i++)
-		if (OidIsValid(slots[i].slot.relid))
-		{
-			keys[count].database = slots[i].slot.database;
-			keys[count].relid = slots[i].slot.relid;
-			count++;
-		}
-	LWLockRelease(slot_lock());
-
-	for (int i = 0; i < count; i++)
-		if (slot_is_orphan(&keys[i]))
-			slot_free_by_key(keys[i].database, keys[i].relid);
-	pfree(keys);
-}
-
-/* Put a free slot to use with nothing reserved; the caller holds the lock. */
-static void
-slot_fill(GeneratorSlot *slot, const SlotKey *key, SgKind kind,
-		  const SgLayout *layout, int64 node, int64 value)
-{
-	int64		above = sg_layout_tick_above(layout, value, node);
-	uint64		last = (uint64) Max(above - 1, 0);
-
-	slot->database = key->database;
-	slot->relid = key->relid;
-	slot->kind = kind;
-	slot->layout = *layout;
-	pg_atomic_write_u64(&slot->last, last << layout->node_bits | (uint64) node);
-	pg_atomic_write_u64(&slot->limit, last);
-	pg_atomic_write_u64(&slot->ahead, AHEAD_TAKEN);
-	pg_atomic_write_u64(&slot->bound, (uint64) value);
-	pg_atomic_write_u32(&slot->storage, InvalidOid);
-	pg_atomic_write_u64(&slot->warned_at, 0);
-	pg_atomic_write_u64(&slot->issued, 0);
-	pg_atomic_write_u64(&slot->reservations, 0);
-	pg_atomic_write_u64(&slot->waits, 0);
-	pg_atomic_write_u64(&slot->steps_back, 0);
-}
-
-/*
- * Enter a generator of this database into the table, unless somebody else has
- * done so; NULL if the table is full.
- */
-static GeneratorSlot *
-slot_enter(Oid relid, SgKind kind, const SgLayout *layout, int64 node, int64 value)
-{
-	SlotKey		key = {MyDatabaseId, relid};
-	GeneratorSlot *slot;
-
-	LWLockAcquire(slot_lock(), LW_EXCLUSIVE);
-	slot = slot_find(key.database, key.relid);
-	if (slot == NULL && table->first_free >= 0)
-	{
-		SlotEntry  *entry = hash_search(slot_hash, &key, HASH_ENTER_NULL, NULL);
-
-		if (entry != NULL)
-		{
-			entry->number = table->first_free;
-			slot = &slots[entry->number].slot;
-			table->first_free = slot->next_free;
-			slot_fill(slot, &key, kind, layout, node, value);
-		}
-	}
-	LWLockRelease(slot_lock());
-	return slot;
-}
-
-
-/*
  * Reserving
  */
-
-/* Make sure that the next tick given out is above the given one. */
-static void
-slot_raise_last(GeneratorSlot *slot, int node_bits, int64 tick)
-{
-	uint64		word = pg_atomic_read_u64(&slot->last);
-	uint64		node_mask = (UINT64CONST(1) << node_bits) - 1;
-
-	while ((int64) (word >> node_bits) < tick)
-		if (pg_atomic_compare_exchange_u64(&slot->last, &word,
-										   (uint64) tick << node_bits | (word & node_mask)))
-			break;
-}
-
-static void
-slot_raise_limit(GeneratorSlot *slot, int64 tick)
-{
-	uint64		limit = pg_atomic_read_u64(&slot->limit);
-
-	while ((int64) limit < tick)
-		if (pg_atomic_compare_exchange_u64(&slot->limit, &limit, (uint64) tick))
-			break;
-}
 
 /*
  * Is a page's last_value the bound that we noted, or one that no id of any
  * node lies between?  The caller holds the page's content lock.
  */
 static bool
-slot_knows_value(GeneratorSlot *slot, int64 value)
+slot_knows_value(SgSlot	   *slot, int64 value)
 {
 	int64		bound = (int64) pg_atomic_read_u64(&slot->bound);
 
 	return value == bound || sg_layout_is_spare(&slot->layout, bound, value);
-}
-
-static inline int64
-slot_last_tick(GeneratorSlot *slot, int node_bits)
-{
-	return (int64) (pg_atomic_read_u64(&slot->last) >> node_bits);
 }
 
 /* The first tick of the unit of time of a moment, if need be the nearest. */
@@ -527,7 +279,7 @@ static Reservation
 generator_write_bound(SgGenerator *generator, Relation rel, SgStorage storage,
 					  int64 now, int64 needed)
 {
-	GeneratorSlot *slot = generator->slot;
+	SgSlot	   *slot = generator->slot;
 	const SgLayout *layout = &generator->layout;
 	Oid			relfilenode = rel->rd_rel->relfilenode;
 	GenericXLogState *xlog = GenericXLogStart(rel);
@@ -543,9 +295,9 @@ generator_write_bound(SgGenerator *generator, Relation rel, SgStorage storage,
 	above = sg_layout_tick_above(layout, result.value, generator->node);
 	confirmed = slot_knows_value(slot, result.value);
 	if (!confirmed)
-		slot_raise_last(slot, layout->node_bits, above - 1);
+		sg_slot_raise_last(slot, layout->node_bits, above - 1);
 	confirmed = confirmed && pg_atomic_read_u32(&slot->storage) == relfilenode;
-	last = slot_last_tick(slot, layout->node_bits);
+	last = sg_slot_last_tick(slot, layout->node_bits);
 	limit = (int64) pg_atomic_read_u64(&slot->limit);
 
 	result.done = confirmed && limit >= needed;
@@ -586,7 +338,7 @@ generator_write_bound(SgGenerator *generator, Relation rel, SgStorage storage,
 static void
 generator_reserve(SgGenerator *generator, int64 needed)
 {
-	GeneratorSlot *slot = generator->slot;
+	SgSlot	   *slot = generator->slot;
 	const SgLayout *layout = &generator->layout;
 	int64		now = sg_clock_now();
 	Relation	rel;
@@ -601,14 +353,7 @@ generator_reserve(SgGenerator *generator, int64 needed)
 	sg_clock_check(now);
 
 	rel = relation_open(generator->relid, NoLock);
-	storage = sg_bound_storage(rel, &committed);
-	if (storage == SG_STORAGE_REPLACED && !committed.permanent)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("sequence \"%s\" has been unlogged up to this transaction",
-						RelationGetRelationName(rel)),
-				 errdetail("A rollback would bring back a bound that does not survive a crash."),
-				 errhint("Commit ALTER SEQUENCE ... SET LOGGED before drawing ids.")));
+	storage = sg_bound_storage_to_write(rel, &committed);
 	result = generator_write_bound(generator, rel, storage, now, needed);
 	relation_close(rel, NoLock);
 	if (result.done)
@@ -622,8 +367,8 @@ generator_reserve(SgGenerator *generator, int64 needed)
 
 	limit = Min(sg_layout_tick_above(layout, result.value, generator->node) - 1,
 				generator->max_tick);
-	slot_raise_limit(slot, limit);
-	from = Max(slot_last_tick(slot, layout->node_bits), tick_at(layout, now));
+	sg_slot_raise_limit(slot, limit);
+	from = Max(sg_slot_last_tick(slot, layout->node_bits), tick_at(layout, now));
 	pg_atomic_write_u64(&slot->ahead, (uint64) (limit - Max(limit - from, 0) / 2));
 	warn_near_end(generator, limit);
 }
@@ -636,13 +381,13 @@ generator_reserve(SgGenerator *generator, int64 needed)
 static void
 generator_reserve_ahead(SgGenerator *generator, int64 tick)
 {
-	GeneratorSlot *slot = generator->slot;
+	SgSlot	   *slot = generator->slot;
 	uint64		mark = pg_atomic_read_u64(&slot->ahead);
 	int64		limit = (int64) pg_atomic_read_u64(&slot->limit);
 
 	if (tick < (int64) mark || limit >= generator->max_tick)
 		return;
-	if (pg_atomic_compare_exchange_u64(&slot->ahead, &mark, AHEAD_TAKEN))
+	if (pg_atomic_compare_exchange_u64(&slot->ahead, &mark, SG_AHEAD_TAKEN))
 		generator_reserve(generator, limit + 1);
 }
 
@@ -737,7 +482,7 @@ generator_wait(SgGenerator *generator, int64 tick)
 static inline int64
 generator_take(SgGenerator *generator, int64 count, int64 *node)
 {
-	GeneratorSlot *slot = generator->slot;
+	SgSlot	   *slot = generator->slot;
 	int			node_bits = generator->layout.node_bits;
 	int64		floor = generator_floor(generator);
 	uint64		word = pg_atomic_read_u64(&slot->last);
@@ -786,12 +531,21 @@ sg_generator_next(SgGenerator *generator)
 }
 
 int64
+sg_generator_next_counted(SgGenerator *generator, int64 wanted, int64 *first)
+{
+	int64		count = sg_counter_take(generator->slot, generator->relid, wanted, first);
+
+	generator->issued += count;
+	return count;
+}
+
+int64
 sg_generator_next_block(SgGenerator *generator, int64 wanted,
 						int64 *first, int64 *step)
 {
 	const SgLayout *layout = &generator->layout;
 	int64		increment = generator->increment;
-	int64		next = Max(slot_last_tick(generator->slot, layout->node_bits) + 1,
+	int64		next = Max(sg_slot_last_tick(generator->slot, layout->node_bits) + 1,
 						   generator_floor(generator));
 	int64		start = sg_layout_fit(layout, Max(next, 0), increment);
 	int64		count = Min(wanted, (sg_layout_unit_end(layout, start) - start + 1) / increment);
@@ -904,7 +658,7 @@ check_sequence_options(Relation rel, const SgLayout *layout,
 
 /* The page's last_value, and whether it is the bound that the slot knows. */
 static int64
-sequence_read(Relation rel, GeneratorSlot *slot, bool *known)
+sequence_read(Relation rel, SgSlot	   *slot, bool *known)
 {
 	Buffer		buffer = ReadBuffer(rel, 0);
 	int64		value;
@@ -919,27 +673,15 @@ sequence_read(Relation rel, GeneratorSlot *slot, bool *known)
 }
 
 /* Load a generator into the table. */
-static GeneratorSlot *
+static SgSlot *
 generator_load(Relation rel, const SgCatalogGenerator *row, const SgLayout *layout)
 {
-	Oid			relid = RelationGetRelid(rel);
-	int			node = sg_node_number(layout, NameStr(row->layout_name));
+	int			node = sg_kind_is_counter(row->kind) ? 0 :
+		sg_node_number(layout, NameStr(row->layout_name));
 	bool		known;
 	int64		value = sequence_read(rel, NULL, &known);
-	GeneratorSlot *slot = slot_enter(relid, row->kind, layout, node, value);
 
-	if (slot == NULL)
-	{
-		slot_sweep();
-		slot = slot_enter(relid, row->kind, layout, node, value);
-	}
-	if (slot == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-				 errmsg("too many generators in use"),
-				 errdetail("All %d slots are taken.", sg_max_generators),
-				 errhint("Increase seqgen.max_generators and restart the server.")));
-	return slot;
+	return sg_slot_enter(RelationGetRelid(rel), row->kind, layout, node, value);
 }
 
 /*
@@ -951,20 +693,20 @@ static void
 generator_find_slot(SgGenerator *generator, Relation rel)
 {
 	SgCatalogGenerator row;
-	SgLayout	layout;
-	GeneratorSlot *slot;
+	SgLayout	layout = {0};
+	SgSlot	   *slot;
 	uint64		word;
 
 	if (!sg_catalog_generator(generator->relid, &row))
 		report_not_generator(RelationGetRelationName(rel));
-	sg_catalog_layout_require(NameStr(row.layout_name), &layout);
+	if (!sg_kind_is_counter(row.kind))
+		sg_catalog_layout_require(NameStr(row.layout_name), &layout);
 
-	LWLockAcquire(slot_lock(), LW_SHARED);
-	slot = slot_find(MyDatabaseId, generator->relid);
-	LWLockRelease(slot_lock());
-	if (slot != NULL && !sg_layout_equal(&slot->layout, &layout))
+	slot = sg_slot_find(generator->relid);
+	if (slot != NULL &&
+		(slot->kind != row.kind || !sg_layout_equal(&slot->layout, &layout)))
 	{
-		slot_free_by_key(MyDatabaseId, generator->relid);
+		sg_slot_free(MyDatabaseId, generator->relid);
 		slot = NULL;
 	}
 	if (slot == NULL)
@@ -1015,6 +757,28 @@ generator_open(SgGenerator *generator)
 }
 
 /*
+ * What a kind whose ids bear a time needs for a transaction.  The floor is
+ * announced before the first take, so no take may be below it.
+ */
+static void
+generator_prepare_clock(SgGenerator *generator, Relation rel, bool changed)
+{
+	const SgLayout *layout = &generator->layout;
+
+	if (changed)
+	{
+		check_sequence_options(rel, layout, &generator->increment, &generator->max_value);
+		generator->max_tick = Min(sg_layout_tick_above(layout, generator->max_value, generator->node) - 1,
+								  sg_layout_max_tick(layout));
+	}
+	generator->max_lead = Max((int64) sg_max_lead * 1000 / layout->unit, 1) << layout->sequence_bits;
+	generator->xact_floor = generator_floor(generator);
+	generator->xact_floor = Max(sg_slot_last_tick(generator->slot, layout->node_bits) + 1,
+								generator->xact_floor);
+	sg_backend_announce(sg_layout_us(layout, generator->xact_floor >> layout->sequence_bits));
+}
+
+/*
  * Make a generator ready: at its first use in a transaction, and again when
  * something changed that it depends on.
  */
@@ -1024,7 +788,6 @@ generator_make_ready(SgGenerator *generator)
 	uint64		now_valid;
 	Relation	rel;
 	bool		known;
-	int64		floor;
 
 	sg_shmem_require();
 	if (RecoveryInProgress())
@@ -1043,30 +806,19 @@ generator_make_ready(SgGenerator *generator)
 		pg_atomic_read_u32(&generator->slot->generation) != generator->generation ||
 		generator->validity != now_valid)
 		generator_find_slot(generator, rel);
-	if (generator->validity != now_valid)
-	{
-		check_sequence_options(rel, &generator->layout,
-							   &generator->increment, &generator->max_value);
-		generator->max_tick = Min(sg_layout_tick_above(&generator->layout, generator->max_value,
-													   generator->node) - 1,
-								  sg_layout_max_tick(&generator->layout));
-	}
-	generator->max_lead = Max((int64) sg_max_lead * 1000 / generator->layout.unit, 1)
-		<< generator->layout.sequence_bits;
+	if (sg_kind_is_counter(generator->kind))
+		check_sequence_options(rel, NULL, &generator->increment, &generator->max_value);
+	else
+		generator_prepare_clock(generator, rel, generator->validity != now_valid);
 	generator_count(generator);
-
-	/* announced before the first take, so no take may be below it */
-	floor = generator_floor(generator);
-	generator->xact_floor = Max(slot_last_tick(generator->slot, generator->layout.node_bits) + 1,
-								floor);
-	sg_backend_announce(sg_layout_us(&generator->layout,
-									 generator->xact_floor >> generator->layout.sequence_bits));
 
 	(void) sequence_read(rel, generator->slot, &known);
 	relation_close(rel, NoLock);
-	if (!known)
+	if (!known && !sg_kind_is_counter(generator->kind))
 		generator_reserve(generator,
-						  slot_last_tick(generator->slot, generator->layout.node_bits) + 1);
+						  sg_slot_last_tick(generator->slot, generator->layout.node_bits) + 1);
+	else if (!known)
+		(void) sg_counter_reserve(generator->slot, generator->relid);
 
 	generator->user = GetUserId();
 	generator->validity = now_valid;
@@ -1102,8 +854,19 @@ generator_lookup(Oid relid)
 	return generator;
 }
 
+static void
+report_other_kind(const SgGenerator *generator, SgKind kind)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+			 errmsg("generator \"%s\" is of kind %s, not %s", get_rel_name(generator->relid),
+					sg_kind_names[generator->kind], sg_kind_names[kind]),
+			 errhint("Use the functions whose names begin with \"%s_\".",
+					 sg_kind_names[generator->kind])));
+}
+
 SgGenerator *
-sg_generator_get(Oid relid)
+sg_generator_get(Oid relid, SgKind kind)
 {
 	SgGenerator *generator = recent;
 
@@ -1113,6 +876,8 @@ sg_generator_get(Oid relid)
 				 generator->validity != validity ||
 				 generator->user != GetUserId()))
 		generator_make_ready(generator);
+	if (unlikely(generator->kind != kind))
+		report_other_kind(generator, kind);
 	return generator;
 }
 
@@ -1133,7 +898,7 @@ sg_generator_default_relid(void)
 SgGenerator *
 sg_generator_get_default(void)
 {
-	return sg_generator_get(sg_generator_default_relid());
+	return sg_generator_get(sg_generator_default_relid(), SG_KIND_SNOWFLAKE);
 }
 
 int64
@@ -1200,7 +965,7 @@ generator_raise_above(SgGenerator *generator, int64 id, int64 max_lead)
 	tick = sg_layout_tick_above(layout, id, generator->node) - 1;
 	while (tick > (int64) pg_atomic_read_u64(&generator->slot->limit))
 		generator_reserve(generator, tick);
-	slot_raise_last(generator->slot, layout->node_bits, tick);
+	sg_slot_raise_last(generator->slot, layout->node_bits, tick);
 }
 
 void
@@ -1221,7 +986,7 @@ sg_generator_advance(PG_FUNCTION_ARGS)
 	if (get_rel_name(relid) != NULL &&
 		!object_ownercheck(RelationRelationId, relid, GetUserId()))
 		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_SEQUENCE, get_rel_name(relid));
-	generator = sg_generator_get(relid);
+	generator = sg_generator_get(relid, SG_KIND_SNOWFLAKE);
 	generator_raise_above(generator, value, (int64) sg_max_lead * 1000);
 	PG_RETURN_VOID();
 }
@@ -1252,6 +1017,12 @@ sg_generator_reset(PG_FUNCTION_ARGS)
 	check_sequence(rel);
 	if (!sg_catalog_generator(relid, &row))
 		report_not_generator(RelationGetRelationName(rel));
+	if (sg_kind_is_counter(row.kind))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("generator \"%s\" of kind %s cannot be reset",
+						RelationGetRelationName(rel), sg_kind_names[row.kind]),
+				 errhint("Its values come from blocks; range_alloc() can give values again that range_release() returned.")));
 	sg_catalog_layout_require(NameStr(row.layout_name), &layout);
 	if (value < 1 || value > sg_layout_max_id(&layout))
 		ereport(ERROR,
@@ -1266,7 +1037,7 @@ sg_generator_reset(PG_FUNCTION_ARGS)
 	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
 	lsn = sg_bound_put(xlog, buffer, value);
 	UnlockReleaseBuffer(buffer);
-	slot_free_by_key(MyDatabaseId, relid);
+	sg_slot_free(MyDatabaseId, relid);
 	validity++;
 	relation_close(rel, NoLock);
 	sg_bound_flush(lsn);
@@ -1299,7 +1070,7 @@ generator_forget(Oid relid, PendingAction at_end)
 {
 	if (sg_shmem_ready())
 	{
-		slot_free_by_key(MyDatabaseId, relid);
+		sg_slot_free(MyDatabaseId, relid);
 		pending_add(at_end, MyDatabaseId, relid);
 	}
 	CacheInvalidateRelcacheByRelid(relid);
@@ -1459,7 +1230,7 @@ generator_carry_bound(Oid relid)
 	Relation	rel = try_relation_open(relid, AccessShareLock);
 	SgCommitted committed;
 	SgStorage	storage;
-	GeneratorSlot *slot;
+	SgSlot	   *slot;
 	int64		bound = PG_INT64_MIN;
 	GenericXLogState *xlog;
 	Buffer		buffer;
@@ -1473,11 +1244,10 @@ generator_carry_bound(Oid relid)
 		return;
 	}
 
-	LWLockAcquire(slot_lock(), LW_SHARED);
-	slot = slot_find(MyDatabaseId, relid);
+	slot = sg_slot_lock(relid);
 	if (slot != NULL)
 		bound = (int64) pg_atomic_read_u64(&slot->bound);
-	LWLockRelease(slot_lock());
+	sg_slot_unlock();
 	if (storage == SG_STORAGE_REPLACED)
 		bound = Max(bound, sg_bound_get_committed(&committed));
 
@@ -1575,7 +1345,7 @@ generators_add_counts(void)
 
 	while ((generator = first_counted) != NULL)
 	{
-		GeneratorSlot *slot = generator->slot;
+		SgSlot	   *slot = generator->slot;
 
 		first_counted = generator->next_counted;
 		generator->counted = false;
@@ -1607,10 +1377,10 @@ static void
 pending_apply(const Pending *item)
 {
 	if (!OidIsValid(item->relid))
-		slot_free_by_database(item->database);
+		sg_slot_free_database(item->database);
 	else
 	{
-		slot_free_by_key(item->database, item->relid);
+		sg_slot_free(item->database, item->relid);
 		generator_remove(item->relid);
 	}
 }
@@ -1711,7 +1481,7 @@ generator_subxact_callback(SubXactEvent event, SubTransactionId mySubid,
 			continue;
 		if (item->action != FREE_AT_COMMIT)
 		{
-			slot_free_by_key(item->database, item->relid);
+			sg_slot_free(item->database, item->relid);
 			validity++;
 		}
 		dlist_delete(iter.cur);
@@ -1753,57 +1523,72 @@ generator_syscache_callback(Datum arg, int cacheid, uint32 hashvalue)
  * For the views
  */
 
+/* Where sg_generator_states has got to. */
+typedef struct StateList
+{
+	SgGeneratorState *states;
+	int			count;
+	int64		now;			/* us */
+} StateList;
+
+static void
+state_add(SgSlot *slot, void *arg)
+{
+	StateList  *list = arg;
+	SgGeneratorState *state = &list->states[list->count++];
+	const SgLayout *layout = &slot->layout;
+	uint64		word = pg_atomic_read_u64(&slot->last) & ~SG_SLOT_CLOSED;
+	int64		tick;
+
+	state->relid = slot->relid;
+	if (sg_kind_is_counter(slot->kind))
+	{
+		state->last_value = (int64) word;
+		state->lead = -1;
+	}
+	else
+	{
+		tick = (int64) (word >> layout->node_bits);
+		state->last_value = sg_layout_id(layout, tick, (int64) (word & (uint64) sg_layout_max_node(layout)));
+		state->lead = Max(sg_layout_us(layout, tick >> layout->sequence_bits) - list->now, 0);
+	}
+	state->bound = (int64) pg_atomic_read_u64(&slot->bound);
+	state->issued = (int64) pg_atomic_read_u64(&slot->issued);
+	state->reservations = (int64) pg_atomic_read_u64(&slot->reservations);
+	state->waits = (int64) pg_atomic_read_u64(&slot->waits);
+	state->steps_back = (int64) pg_atomic_read_u64(&slot->steps_back);
+}
+
 int
 sg_generator_states(SgGeneratorState **states)
 {
-	int			count = 0;
-	int64		now = sg_clock_now();
+	StateList	list = {
+		.states = palloc(sizeof(SgGeneratorState) * sg_max_generators),
+		.now = sg_clock_now(),
+	};
 
-	*states = palloc(sizeof(SgGeneratorState) * sg_max_generators);
-	LWLockAcquire(slot_lock(), LW_SHARED);
-	for (int i = 0; i < sg_max_generators; i++)
-	{
-		GeneratorSlot *slot = &slots[i].slot;
-		SgGeneratorState *state = &(*states)[count];
-		const SgLayout *layout = &slot->layout;
-		uint64		word;
-		int64		tick;
+	sg_slot_visit(state_add, &list);
+	*states = list.states;
+	return list.count;
+}
 
-		if (!OidIsValid(slot->relid) || slot->database != MyDatabaseId)
-			continue;
-		word = pg_atomic_read_u64(&slot->last);
-		tick = (int64) (word >> layout->node_bits);
-		state->relid = slot->relid;
-		state->last_value = sg_layout_id(layout, tick, (int64) (word & (uint64) sg_layout_max_node(layout)));
-		state->bound = (int64) pg_atomic_read_u64(&slot->bound);
-		state->lead = Max(sg_layout_us(layout, tick >> layout->sequence_bits) - now, 0);
-		state->issued = (int64) pg_atomic_read_u64(&slot->issued);
-		state->reservations = (int64) pg_atomic_read_u64(&slot->reservations);
-		state->waits = (int64) pg_atomic_read_u64(&slot->waits);
-		state->steps_back = (int64) pg_atomic_read_u64(&slot->steps_back);
-		count++;
-	}
-	LWLockRelease(slot_lock());
-	return count;
+static void
+state_reset(SgSlot *slot, void *arg)
+{
+	Oid			relid = *(Oid *) arg;
+
+	if (OidIsValid(relid) && slot->relid != relid)
+		return;
+	pg_atomic_write_u64(&slot->issued, 0);
+	pg_atomic_write_u64(&slot->reservations, 0);
+	pg_atomic_write_u64(&slot->waits, 0);
+	pg_atomic_write_u64(&slot->steps_back, 0);
 }
 
 void
 sg_generator_reset_counts(Oid relid)
 {
-	LWLockAcquire(slot_lock(), LW_SHARED);
-	for (int i = 0; i < sg_max_generators; i++)
-	{
-		GeneratorSlot *slot = &slots[i].slot;
-
-		if (slot->database != MyDatabaseId || !OidIsValid(slot->relid) ||
-			(OidIsValid(relid) && slot->relid != relid))
-			continue;
-		pg_atomic_write_u64(&slot->issued, 0);
-		pg_atomic_write_u64(&slot->reservations, 0);
-		pg_atomic_write_u64(&slot->waits, 0);
-		pg_atomic_write_u64(&slot->steps_back, 0);
-	}
-	LWLockRelease(slot_lock());
+	sg_slot_visit(state_reset, &relid);
 }
 
 
@@ -1811,70 +1596,9 @@ sg_generator_reset_counts(Oid relid)
  * Start
  */
 
-static Size
-generator_shmem_size(void)
-{
-	Size		size = PG_CACHE_LINE_SIZE;
-
-	size = add_size(size, MAXALIGN(sizeof(SlotTable)));
-	return add_size(size, mul_size(sg_max_generators, sizeof(GeneratorSlotPadded)));
-}
-
-static void
-generator_shmem_attach(void *area, bool initialize)
-{
-	HASHCTL		ctl = {
-		.keysize = sizeof(SlotKey),
-		.entrysize = sizeof(SlotEntry),
-	};
-
-	table = area;
-	slots = (GeneratorSlotPadded *)
-		TYPEALIGN(PG_CACHE_LINE_SIZE, (char *) area + sizeof(SlotTable));
-	slot_hash = ShmemInitHash("seqgen generator hash", sg_max_generators, sg_max_generators,
-							  &ctl, HASH_ELEM | HASH_BLOBS);
-	if (!initialize)
-		return;
-
-	table->first_free = 0;
-	for (int i = 0; i < sg_max_generators; i++)
-	{
-		GeneratorSlot *slot = &slots[i].slot;
-
-		MemSet(slot, 0, sizeof(GeneratorSlot));
-		slot->next_free = i + 1 < sg_max_generators ? i + 1 : -1;
-		pg_atomic_init_u64(&slot->last, 0);
-		pg_atomic_init_u64(&slot->limit, 0);
-		pg_atomic_init_u64(&slot->ahead, 0);
-		pg_atomic_init_u64(&slot->bound, 0);
-		pg_atomic_init_u32(&slot->storage, 0);
-		pg_atomic_init_u32(&slot->generation, 0);
-		pg_atomic_init_u64(&slot->warned_at, 0);
-		pg_atomic_init_u64(&slot->issued, 0);
-		pg_atomic_init_u64(&slot->reservations, 0);
-		pg_atomic_init_u64(&slot->waits, 0);
-		pg_atomic_init_u64(&slot->steps_back, 0);
-	}
-}
-
-static Size
-generator_shmem_extra(void)
-{
-	return hash_estimate_size(sg_max_generators, sizeof(SlotEntry));
-}
-
-static const SgShmemArea generator_area = {
-	.name = "seqgen generator slots",
-	.size = generator_shmem_size,
-	.extra = generator_shmem_extra,
-	.attach = generator_shmem_attach,
-};
-
 void
 sg_generator_init(void)
 {
-	sg_shmem_add(&generator_area);
-
 	prev_object_access_hook = object_access_hook;
 	object_access_hook = generator_object_access;
 	prev_process_utility_hook = ProcessUtility_hook;

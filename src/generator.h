@@ -17,9 +17,10 @@ typedef struct SgGenerator SgGenerator;
 /*
  * The generator of a sequence, or the default one, ready to be drawn from in
  * this transaction: locked, its privileges checked (USAGE or UPDATE), its
- * durable bound compared.  Raises an error if it cannot be drawn from.
+ * durable bound compared.  Raises an error if it cannot be drawn from, or is
+ * of another kind.
  */
-extern SgGenerator *sg_generator_get(Oid relid);
+extern SgGenerator *sg_generator_get(Oid relid, SgKind kind);
 extern SgGenerator *sg_generator_get_default(void);
 
 /* The next id. */
@@ -33,6 +34,13 @@ extern int64 sg_generator_next_block(SgGenerator *generator, int64 wanted,
 									 int64 *first, int64 *step);
 
 /*
+ * The next values of a kind that counts: up to wanted of them, as many as are
+ * reserved in a row.  Returns how many, 0 if there is no block to take from.
+ */
+extern int64 sg_generator_next_counted(SgGenerator *generator, int64 wanted,
+									   int64 *first);
+
+/*
  * Make all later ids larger than an id of the layout that another node drew.
  * Raises an error for an id further ahead of the clock than allowed.
  */
@@ -42,12 +50,6 @@ extern void sg_generator_observe(SgGenerator *generator, int64 id);
 extern int64 sg_generator_currval(Oid relid);
 extern void sg_generator_set_currval(SgGenerator *generator, int64 id);
 extern Oid	sg_generator_default_relid(void);
-
-/*
- * The increment of the sequence behind a kind that counts: with it plain
- * nextval() always fails, instead of drawing values that belong to others.
- */
-#define SG_COUNTER_INCREMENT	PG_INT64_MAX
 
 /*
  * Make a generator of a sequence that the caller owns and has locked.  A kind
@@ -61,7 +63,7 @@ typedef struct SgGeneratorState
 	Oid			relid;
 	int64		last_value;		/* an id */
 	int64		bound;			/* an id */
-	int64		lead;			/* us */
+	int64		lead;			/* us, -1 for a kind that counts */
 	int64		issued;
 	int64		reservations;
 	int64		waits;

@@ -195,7 +195,7 @@ sg_guc_init(void)
 								   check_node_id, NULL, NULL);
 		DefineCustomIntVariable("seqgen.max_generators",
 								"Sets the maximum number of generators in use over all databases.",
-								"Each takes about 300 bytes of shared memory.",
+								"Each takes about 900 bytes of shared memory.",
 								&sg_max_generators,
 								1024, 16, 1000000,
 								PGC_POSTMASTER,

@@ -52,6 +52,7 @@ sg_generator_state(PG_FUNCTION_ARGS)
 		};
 		bool		nulls[8] = {false};
 
+		nulls[3] = states[i].lead < 0;
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	}
 	return (Datum) 0;

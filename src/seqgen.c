@@ -14,6 +14,7 @@
 #include "shmem.h"
 #include "clock.h"
 #include "backend.h"
+#include "slot.h"
 #include "generator.h"
 
 PG_MODULE_MAGIC;
@@ -35,5 +36,6 @@ _PG_init(void)
 	sg_shmem_init();
 	sg_clock_init();
 	sg_backend_init();
+	sg_slot_init();
 	sg_generator_init();
 }

@@ -46,7 +46,7 @@ static SgGenerator *
 generator_argument(FunctionCallInfo fcinfo, int argno)
 {
 	if (PG_NARGS() > argno)
-		return sg_generator_get(PG_GETARG_OID(argno));
+		return sg_generator_get(PG_GETARG_OID(argno), SG_KIND_SNOWFLAKE);
 	return sg_generator_get_default();
 }
 
@@ -61,7 +61,7 @@ PG_FUNCTION_INFO_V1(sg_snowflake_nextval_generator);
 Datum
 sg_snowflake_nextval_generator(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_INT64(sg_generator_next(sg_generator_get(PG_GETARG_OID(0))));
+	PG_RETURN_INT64(sg_generator_next(sg_generator_get(PG_GETARG_OID(0), SG_KIND_SNOWFLAKE)));
 }
 
 /* What is left of a block that one step took. */
@@ -264,6 +264,11 @@ generator_layout(Oid relid, SgLayout *layout)
 	SgCatalogGenerator row;
 
 	sg_catalog_generator_require(relid, &row);
+	if (sg_kind_is_counter(row.kind))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("values of generator \"%s\" have no fields", get_rel_name(relid)),
+				 errdetail("It is of kind %s.", sg_kind_names[row.kind])));
 	sg_catalog_layout_require(NameStr(row.layout_name), layout);
 	return layout;
 }

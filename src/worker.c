@@ -1,0 +1,561 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker.c
+ *	  The background worker of a database.
+ *
+ * Started by the first session of a database that needs it, one a database,
+ * and idle otherwise.  What it does is registered by others (worker.h); this
+ * file starts, wakes and ends it.
+ *
+ * Promises:
+ *	1. At most one worker of a database is at work at any time.
+ *	2. It ends within moments of DROP DATABASE, of the commit of DROP
+ *	   EXTENSION, and before its database is copied, moved or renamed, so that
+ *	   none of these has to wait for it.
+ *	3. It holds no transaction, snapshot or lock while it waits.
+ *
+ * SG_LOCK_WORKERS guards the table of workers.  An entry is taken by whoever
+ * starts a worker, and by nobody else until the worker has come and gone, or
+ * has not come in time.  A worker that comes later than that finds its entry
+ * taken, or gone, and ends.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/objectaccess.h"
+#include "catalog/pg_database.h"
+#include "catalog/pg_extension.h"
+#include "commands/dbcommands.h"
+#include "commands/defrem.h"
+#include "commands/extension.h"
+#include "miscadmin.h"
+#include "nodes/parsenodes.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "storage/lwlock.h"
+#include "storage/proc.h"
+#include "tcop/tcopprot.h"
+#include "tcop/utility.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "compat.h"
+#include "shmem.h"
+#include "clock.h"
+#include "catalog.h"
+#include "worker.h"
+
+/* a worker that has not come after this long is given up, in us */
+#define START_TIMEOUT		(10 * USECS_PER_SEC)
+
+/* after an error the worker rests, in ms */
+#define REST_AFTER_ERROR	1000
+
+/* what somebody else has locked is tried again later */
+#define LOCK_TIMEOUT		"1s"
+
+typedef struct WorkerEntry
+{
+	Oid			database;		/* invalid: free */
+	uint32		ticket;			/* tells starts of one entry apart */
+	int			pid;			/* 0: on its way */
+	Latch	   *latch;			/* its own */
+	int64		asked_at;		/* uptime of the start, us */
+	bool		stop;			/* it shall end */
+} WorkerEntry;
+
+typedef struct WorkerTable
+{
+	uint32		last_ticket;
+	WorkerEntry entries[FLEXIBLE_ARRAY_MEMBER];
+} WorkerTable;
+
+static WorkerTable *table = NULL;
+static const SgWorkerDuty *duty = NULL;
+static WorkerEntry *my_entry = NULL;	/* in the worker */
+static bool extension_dropped = false;	/* in this transaction, perhaps */
+
+static object_access_hook_type prev_object_access_hook = NULL;
+static ProcessUtility_hook_type prev_process_utility_hook = NULL;
+
+PGDLLEXPORT void sg_worker_main(Datum arg);
+
+static inline LWLock *
+worker_lock(void)
+{
+	return sg_shmem_lock(SG_LOCK_WORKERS);
+}
+
+/* Find the entry of a database.  Under the lock. */
+static WorkerEntry *
+worker_find(Oid database)
+{
+	for (int i = 0; i < max_worker_processes; i++)
+		if (table->entries[i].database == database)
+			return &table->entries[i];
+	return NULL;
+}
+
+void
+sg_worker_set_duty(const SgWorkerDuty *new_duty)
+{
+	duty = new_duty;
+}
+
+
+/*
+ * Starting and waking
+ */
+
+/*
+ * Take an entry for a worker that is to be started; its ticket, or 0 if there
+ * is nothing to do, or no entry (then *full is set).
+ */
+static uint32
+worker_take_entry(bool *full)
+{
+	WorkerEntry *entry;
+	uint32		ticket = 0;
+	int64		now = sg_clock_elapsed();
+
+	*full = false;
+	LWLockAcquire(worker_lock(), LW_EXCLUSIVE);
+	entry = worker_find(MyDatabaseId);
+	if (entry != NULL && entry->pid != 0)
+		SetLatch(entry->latch);
+	else if (entry == NULL || now - entry->asked_at > START_TIMEOUT)
+	{
+		if (entry == NULL)
+			entry = worker_find(InvalidOid);
+		if (entry == NULL)
+			*full = true;
+		else
+		{
+			if (++table->last_ticket == 0)
+				++table->last_ticket;
+			ticket = table->last_ticket;
+			memset(entry, 0, sizeof(WorkerEntry));
+			entry->database = MyDatabaseId;
+			entry->ticket = ticket;
+			entry->asked_at = now;
+		}
+	}
+	LWLockRelease(worker_lock());
+	return ticket;
+}
+
+static void
+worker_give_up_entry(uint32 ticket)
+{
+	WorkerEntry *entry;
+
+	LWLockAcquire(worker_lock(), LW_EXCLUSIVE);
+	entry = worker_find(MyDatabaseId);
+	if (entry != NULL && entry->ticket == ticket && entry->pid == 0)
+		entry->database = InvalidOid;
+	LWLockRelease(worker_lock());
+}
+
+static bool
+worker_register(uint32 ticket)
+{
+	BackgroundWorker worker = {
+		.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION,
+		.bgw_start_time = BgWorkerStart_RecoveryFinished,
+		.bgw_restart_time = BGW_NEVER_RESTART,
+		.bgw_main_arg = ObjectIdGetDatum(MyDatabaseId),
+		.bgw_notify_pid = 0,
+	};
+
+	strlcpy(worker.bgw_library_name, "seqgen", sizeof(worker.bgw_library_name));
+	strlcpy(worker.bgw_function_name, "sg_worker_main", sizeof(worker.bgw_function_name));
+	snprintf(worker.bgw_name, sizeof(worker.bgw_name), "seqgen worker for database %u", MyDatabaseId);
+	strlcpy(worker.bgw_type, "seqgen worker", sizeof(worker.bgw_type));
+	memcpy(worker.bgw_extra, &ticket, sizeof(ticket));
+	return RegisterDynamicBackgroundWorker(&worker, NULL);
+}
+
+const char *
+sg_worker_wake(void)
+{
+	bool		full;
+	uint32		ticket;
+
+	if (IsBinaryUpgrade)
+		return _("no background worker runs during a binary upgrade");
+	ticket = worker_take_entry(&full);
+	if (!full && (ticket == 0 || worker_register(ticket)))
+		return NULL;
+	if (ticket != 0)
+		worker_give_up_entry(ticket);
+	return _("all background workers that max_worker_processes allows are in use");
+}
+
+/* Wake the worker of a database if it runs, and perhaps tell it to end. */
+static void
+worker_signal(Oid database, bool stop)
+{
+	WorkerEntry *entry;
+
+	LWLockAcquire(worker_lock(), LW_EXCLUSIVE);
+	entry = worker_find(database);
+	if (entry != NULL)
+	{
+		entry->stop = entry->stop || stop;
+		if (entry->pid != 0)
+			SetLatch(entry->latch);
+	}
+	LWLockRelease(worker_lock());
+}
+
+void
+sg_worker_nudge(void)
+{
+	worker_signal(MyDatabaseId, false);
+}
+
+int
+sg_worker_pid(void)
+{
+	WorkerEntry *entry;
+	int			pid;
+
+	LWLockAcquire(worker_lock(), LW_SHARED);
+	entry = worker_find(MyDatabaseId);
+	pid = entry ? entry->pid : 0;
+	LWLockRelease(worker_lock());
+	return pid;
+}
+
+
+/*
+ * The worker itself
+ */
+
+static void
+worker_leave(int code, Datum arg)
+{
+	LWLockAcquire(worker_lock(), LW_EXCLUSIVE);
+	my_entry->database = InvalidOid;
+	my_entry->pid = 0;
+	LWLockRelease(worker_lock());
+}
+
+/* Find the entry that was taken for us; false if it is not ours any more. */
+static bool
+worker_enter(Oid database, uint32 ticket)
+{
+	WorkerEntry *entry;
+
+	LWLockAcquire(worker_lock(), LW_EXCLUSIVE);
+	entry = worker_find(database);
+	if (entry != NULL && entry->ticket == ticket && entry->pid == 0 && !entry->stop)
+	{
+		my_entry = entry;
+		entry->pid = MyProcPid;
+		entry->latch = MyLatch;
+	}
+	LWLockRelease(worker_lock());
+	if (my_entry == NULL)
+		return false;
+	before_shmem_exit(worker_leave, (Datum) 0);
+	return true;
+}
+
+static bool
+worker_told_to_stop(void)
+{
+	bool		stop;
+
+	LWLockAcquire(worker_lock(), LW_SHARED);
+	stop = my_entry->stop;
+	LWLockRelease(worker_lock());
+	return stop;
+}
+
+/*
+ * Whatever we are waiting for is to end, with an error that is caught, and
+ * then we end in good order.
+ */
+static void
+worker_sigterm(SIGNAL_ARGS)
+{
+	int			save_errno = errno;
+
+	ShutdownRequestPending = true;
+	QueryCancelPending = true;
+	InterruptPending = true;
+	SetLatch(MyLatch);
+	errno = save_errno;
+}
+
+static bool
+worker_has_extension(void)
+{
+	bool		there;
+
+	StartTransactionCommand();
+	there = OidIsValid(sg_catalog_generator_table());
+	CommitTransactionCommand();
+	return there;
+}
+
+/* Errors of the duty are logged, and told to it; those of other kinds end us. */
+static void
+worker_recover(MemoryContext context)
+{
+	ErrorData  *error;
+
+	HOLD_INTERRUPTS();
+	MemoryContextSwitchTo(context);
+	error = CopyErrorData();
+	EmitErrorReport();
+	AbortCurrentTransaction();
+	LWLockReleaseAll();
+	FlushErrorState();
+	RESUME_INTERRUPTS();
+	MemoryContextSwitchTo(context);
+	if (duty->failed)
+		duty->failed(error);
+	FreeErrorData(error);
+	pgstat_report_activity(STATE_IDLE, NULL);
+}
+
+/*
+ * Do what is due.  Returns when to come again, in ms, or -1; sets *gone if the
+ * extension is.
+ */
+static long
+worker_run(MemoryContext context, bool *started, bool *gone)
+{
+	volatile long wait = REST_AFTER_ERROR;
+
+	PG_TRY();
+	{
+		CHECK_FOR_INTERRUPTS();
+		*gone = !worker_has_extension();
+		if (!*gone && !*started)
+			duty->start();
+		*started = true;
+		if (!*gone)
+			wait = duty->run();
+	}
+	PG_CATCH();
+	{
+		worker_recover(context);
+	}
+	PG_END_TRY();
+	MemoryContextReset(context);
+	return wait;
+}
+
+static void
+worker_wait(long timeout)
+{
+	static uint32 wait_main = 0;
+	static uint32 wait_coordinator = 0;
+	pgsocket	sock = PGINVALID_SOCKET;
+	int			events = duty->socket ? duty->socket(&sock) : 0;
+	int			mask = WL_LATCH_SET | WL_EXIT_ON_PM_DEATH | events;
+
+	if (wait_main == 0)
+	{
+		wait_main = WaitEventExtensionNew("SeqgenWorkerMain");
+		wait_coordinator = WaitEventExtensionNew("SeqgenCoordinator");
+	}
+	if (timeout >= 0)
+		mask |= WL_TIMEOUT;
+	if (events != 0)
+		(void) WaitLatchOrSocket(MyLatch, mask, sock, timeout, wait_coordinator);
+	else
+		(void) WaitLatch(MyLatch, mask, timeout, wait_main);
+	ResetLatch(MyLatch);
+}
+
+/* One last thing, unless the database is going. */
+static void
+worker_stop(MemoryContext context)
+{
+	QueryCancelPending = false;
+	PG_TRY();
+	{
+		if (duty->stop)
+			duty->stop();
+	}
+	PG_CATCH();
+	{
+		worker_recover(context);
+	}
+	PG_END_TRY();
+}
+
+void
+sg_worker_main(Datum arg)
+{
+	Oid			database = DatumGetObjectId(arg);
+	MemoryContext context;
+	uint32		ticket;
+	bool		started = false;
+	bool		gone = false;
+
+	memcpy(&ticket, MyBgworkerEntry->bgw_extra, sizeof(ticket));
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGTERM, worker_sigterm);
+	BackgroundWorkerUnblockSignals();
+
+	if (!worker_enter(database, ticket))
+		proc_exit(0);
+	BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
+	SetConfigOption("search_path", "pg_catalog, pg_temp", PGC_SUSET, PGC_S_OVERRIDE);
+	SetConfigOption("idle_in_transaction_session_timeout", "0", PGC_SUSET, PGC_S_OVERRIDE);
+	SetConfigOption("statement_timeout", "0", PGC_SUSET, PGC_S_OVERRIDE);
+	SetConfigOption("lock_timeout", LOCK_TIMEOUT, PGC_SUSET, PGC_S_OVERRIDE);
+	SetConfigOption("default_transaction_read_only", "off", PGC_SUSET, PGC_S_OVERRIDE);
+	SetConfigOption("default_transaction_isolation", "read committed", PGC_SUSET, PGC_S_OVERRIDE);
+	context = AllocSetContextCreate(TopMemoryContext, "seqgen worker", ALLOCSET_DEFAULT_SIZES);
+	MemoryContextSwitchTo(context);
+	pgstat_report_activity(STATE_IDLE, NULL);
+
+	while (!ShutdownRequestPending && !worker_told_to_stop())
+	{
+		long		timeout = worker_run(context, &started, &gone);
+
+		if (gone)
+			proc_exit(0);
+		if (ShutdownRequestPending)
+			break;
+		worker_wait(timeout);
+		if (ConfigReloadPending)
+		{
+			ConfigReloadPending = false;
+			ProcessConfigFile(PGC_SIGHUP);
+		}
+	}
+	worker_stop(context);
+	proc_exit(0);
+}
+
+
+/*
+ * What ends it
+ */
+
+static void
+worker_object_access(ObjectAccessType access, Oid classId, Oid objectId,
+					 int subId, void *arg)
+{
+	if (prev_object_access_hook)
+		prev_object_access_hook(access, classId, objectId, subId, arg);
+
+	if (access != OAT_DROP || !sg_shmem_ready())
+		return;
+	if (classId == DatabaseRelationId)
+		worker_signal(objectId, true);
+	else if (classId == ExtensionRelationId &&
+			 objectId == get_extension_oid("seqgen", true))
+		extension_dropped = true;
+}
+
+/* The database that a statement needs for itself, if any. */
+static Oid
+worker_database_wanted(Node *stmt)
+{
+	if (IsA(stmt, CreatedbStmt))
+	{
+		const char *template = "template1";
+		ListCell   *cell;
+
+		foreach(cell, ((CreatedbStmt *) stmt)->options)
+		{
+			DefElem    *option = lfirst_node(DefElem, cell);
+
+			if (strcmp(option->defname, "template") == 0 && option->arg)
+				template = defGetString(option);
+		}
+		return get_database_oid(template, true);
+	}
+	if (IsA(stmt, AlterDatabaseStmt) &&
+		list_length(((AlterDatabaseStmt *) stmt)->options) == 1 &&
+		strcmp(linitial_node(DefElem, ((AlterDatabaseStmt *) stmt)->options)->defname, "tablespace") == 0)
+		return get_database_oid(((AlterDatabaseStmt *) stmt)->dbname, true);
+	if (IsA(stmt, RenameStmt) && ((RenameStmt *) stmt)->renameType == OBJECT_DATABASE)
+		return get_database_oid(((RenameStmt *) stmt)->subname, true);
+	return InvalidOid;
+}
+
+static void
+worker_process_utility(PlannedStmt *pstmt, const char *queryString,
+					   bool readOnlyTree, ProcessUtilityContext context,
+					   ParamListInfo params, QueryEnvironment *queryEnv,
+					   DestReceiver *dest, QueryCompletion *qc)
+{
+	Oid			database = InvalidOid;
+
+	/* in a transaction that failed, no catalog can be read */
+	if (IsTransactionState())
+		database = worker_database_wanted(pstmt->utilityStmt);
+
+	/* its next user starts it again; the statement waits for it to end */
+	if (OidIsValid(database))
+		worker_signal(database, true);
+
+	if (prev_process_utility_hook)
+		prev_process_utility_hook(pstmt, queryString, readOnlyTree, context,
+								  params, queryEnv, dest, qc);
+	else
+		standard_ProcessUtility(pstmt, queryString, readOnlyTree, context,
+								params, queryEnv, dest, qc);
+}
+
+static void
+worker_xact_callback(XactEvent event, void *arg)
+{
+	if (extension_dropped && event == XACT_EVENT_COMMIT)
+		sg_worker_nudge();
+	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
+		extension_dropped = false;
+}
+
+
+/*
+ * Start of the library
+ */
+
+static Size
+worker_shmem_size(void)
+{
+	return add_size(offsetof(WorkerTable, entries),
+					mul_size(max_worker_processes, sizeof(WorkerEntry)));
+}
+
+static void
+worker_shmem_attach(void *area, bool initialize)
+{
+	table = area;
+	if (initialize)
+		memset(table, 0, worker_shmem_size());
+}
+
+static const SgShmemArea worker_area = {
+	.name = "seqgen workers",
+	.size = worker_shmem_size,
+	.attach = worker_shmem_attach,
+};
+
+void
+sg_worker_init(void)
+{
+	sg_shmem_add(&worker_area);
+
+	prev_object_access_hook = object_access_hook;
+	object_access_hook = worker_object_access;
+	prev_process_utility_hook = ProcessUtility_hook;
+	ProcessUtility_hook = worker_process_utility;
+	RegisterXactCallback(worker_xact_callback, NULL);
+}
