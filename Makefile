@@ -18,16 +18,20 @@ OBJS = \
 	src/clock.o \
 	src/counter.o \
 	src/generator.o \
+	src/holding.o \
 	src/guc.o \
 	src/identity.o \
 	src/identity_text.o \
 	src/layout.o \
 	src/monitor.o \
 	src/node.o \
+	src/query.o \
+	src/range.o \
 	src/seqgen.o \
 	src/shmem.o \
 	src/slot.o \
 	src/snowflake.o \
+	src/supply.o \
 	src/worker.o
 
 # In this order; a new test/sql/NAME.sql must be added here.

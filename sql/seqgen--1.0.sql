@@ -402,6 +402,143 @@ SELECT pg_catalog.pg_extension_config_dump('seqgen.snowflake_default', '');
 
 
 --
+-- range: what this node holds
+--
+-- None of it is dumped but range_source: a copy of a database holds no blocks.
+--
+
+CREATE TABLE seqgen.range_holding (
+	generator seqgen.reggenerator,
+	incarnation uuid,
+	request bigint CHECK (request > 0),
+	size bigint NOT NULL CHECK (size > 0),
+	block int8range CHECK (NOT isempty(block) AND lower(block) IS NOT NULL AND upper(block) IS NOT NULL),
+	own boolean NOT NULL,
+	state name NOT NULL CHECK (state IN ('requested', 'held', 'in doubt')),
+	running uuid NOT NULL,
+	identity text NOT NULL,
+	requested_at timestamptz NOT NULL DEFAULT now(),
+	PRIMARY KEY (generator, incarnation, request)
+);
+
+COMMENT ON TABLE seqgen.range_holding IS 'blocks of ranges that this node has, or has asked for';
+COMMENT ON COLUMN seqgen.range_holding.incarnation IS 'life of the server in which it was asked for; with generator and request the key';
+COMMENT ON COLUMN seqgen.range_holding.size IS 'values asked for';
+COMMENT ON COLUMN seqgen.range_holding.own IS 'granted by this database itself';
+COMMENT ON COLUMN seqgen.range_holding.running IS 'life of the server that made sure of it last';
+COMMENT ON COLUMN seqgen.range_holding.identity IS 'which server that was';
+
+CREATE TABLE seqgen.range_source (
+	generator seqgen.reggenerator PRIMARY KEY,
+	ledger_id uuid,
+	epoch bigint NOT NULL,
+	ledger bigint NOT NULL,
+	highest bigint NOT NULL,
+	stopped text
+);
+
+COMMENT ON TABLE seqgen.range_source IS 'where the blocks of a range came from, and how far';
+COMMENT ON COLUMN seqgen.range_source.ledger_id IS 'the coordinator''s ledger; NULL if this database is its own coordinator';
+COMMENT ON COLUMN seqgen.range_source.highest IS 'end of the highest block so far, exclusive';
+COMMENT ON COLUMN seqgen.range_source.stopped IS 'why no block is asked for any more';
+
+CREATE TABLE seqgen.range_identity (
+	node uuid PRIMARY KEY,
+	identity text NOT NULL
+);
+
+COMMENT ON TABLE seqgen.range_identity IS 'the name of this node towards its coordinator, and which server it is';
+
+CREATE UNIQUE INDEX range_identity_single ON seqgen.range_identity ((true));
+
+CREATE FUNCTION seqgen.range_holding_guard() RETURNS trigger
+	AS 'MODULE_PATHNAME', 'sg_holding_guard' LANGUAGE C;
+
+COMMENT ON FUNCTION seqgen.range_holding_guard() IS 'leaves out rows of another node';
+
+-- only the extension's own triggers have a use for it
+REVOKE EXECUTE ON FUNCTION seqgen.range_holding_guard() FROM PUBLIC;
+
+-- always, for rows that a logical replication worker applies are to be left out
+CREATE TRIGGER range_holding_guard BEFORE INSERT OR UPDATE OR DELETE ON seqgen.range_holding
+	FOR EACH ROW EXECUTE FUNCTION seqgen.range_holding_guard();
+ALTER TABLE seqgen.range_holding ENABLE ALWAYS TRIGGER range_holding_guard;
+
+CREATE TRIGGER range_source_guard BEFORE INSERT OR UPDATE OR DELETE ON seqgen.range_source
+	FOR EACH ROW EXECUTE FUNCTION seqgen.range_holding_guard();
+ALTER TABLE seqgen.range_source ENABLE ALWAYS TRIGGER range_source_guard;
+
+CREATE TRIGGER range_identity_guard BEFORE INSERT OR UPDATE OR DELETE ON seqgen.range_identity
+	FOR EACH ROW EXECUTE FUNCTION seqgen.range_holding_guard();
+ALTER TABLE seqgen.range_identity ENABLE ALWAYS TRIGGER range_identity_guard;
+
+SELECT pg_catalog.pg_extension_config_dump('seqgen.range_source', $$
+	WHERE EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = generator)$$);
+
+
+--
+-- range: drawing values
+--
+
+CREATE FUNCTION range_nextval(generator regclass) RETURNS bigint
+	AS 'MODULE_PATHNAME', 'sg_range_nextval' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION range_nextval(regclass) IS 'next value of a range, from this node''s block';
+
+CREATE FUNCTION range_nextvals(generator regclass, n integer) RETURNS SETOF bigint
+	AS 'MODULE_PATHNAME', 'sg_range_nextvals' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE ROWS 1000;
+
+COMMENT ON FUNCTION range_nextvals(regclass, integer) IS 'the next n values of a range, from this node''s blocks';
+
+CREATE FUNCTION range_currval(generator regclass) RETURNS bigint
+	AS 'MODULE_PATHNAME', 'sg_range_currval' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
+
+COMMENT ON FUNCTION range_currval(regclass) IS 'the value that this session drew last from a range';
+
+CREATE FUNCTION seqgen.range_restart(generator regclass) RETURNS void
+	AS 'MODULE_PATHNAME', 'sg_range_restart' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION seqgen.range_restart(regclass)
+	IS 'let a range of yours go on that stopped because an answer of its coordinator was wrong';
+
+-- it takes back a protection, and is for those who know why it stopped
+REVOKE EXECUTE ON FUNCTION seqgen.range_restart(regclass) FROM PUBLIC;
+
+CREATE FUNCTION seqgen.range_block_state(
+		OUT generator regclass, OUT lo bigint, OUT hi bigint, OUT next_lo bigint, OUT next_hi bigint,
+		OUT "position" bigint, OUT saved_position bigint, OUT seconds_left bigint,
+		OUT state text, OUT message text)
+	RETURNS SETOF record
+	AS 'MODULE_PATHNAME', 'sg_range_block_state' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
+
+COMMENT ON FUNCTION seqgen.range_block_state() IS 'blocks of ranges of this database that are loaded in shared memory';
+
+CREATE VIEW seqgen.range_block AS
+	SELECT generator,
+		   CASE WHEN hi IS NOT NULL THEN int8range(lo, hi) END AS block,
+		   CASE WHEN next_hi IS NOT NULL THEN int8range(next_lo, next_hi) END AS next_block,
+		   "position", saved_position, seconds_left, state, message
+	  FROM seqgen.range_block_state();
+
+COMMENT ON VIEW seqgen.range_block IS 'blocks that this node gives values out of, and how long they last';
+COMMENT ON COLUMN seqgen.range_block."position" IS 'newest value given out';
+COMMENT ON COLUMN seqgen.range_block.saved_position IS 'after a crash values go on above this one';
+COMMENT ON COLUMN seqgen.range_block.seconds_left IS 'how long both blocks last at the present rate; NULL while it is not known';
+
+CREATE VIEW seqgen.range_in_doubt AS
+	SELECT generator::regclass AS generator, block, size, incarnation, request, requested_at
+	  FROM seqgen.range_holding WHERE state = 'in doubt';
+
+COMMENT ON VIEW seqgen.range_in_doubt
+	IS 'blocks, or requests for blocks, that may be another server''s, and are not used';
+
+REVOKE ALL ON seqgen.range_block, seqgen.range_in_doubt FROM PUBLIC;
+GRANT SELECT ON seqgen.range_block, seqgen.range_in_doubt TO pg_monitor;
+REVOKE EXECUTE ON FUNCTION seqgen.range_block_state() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION seqgen.range_block_state() TO pg_monitor;
+
+
+--
 -- monitor: what goes on
 --
 

@@ -156,6 +156,7 @@ typedef enum PendingAction
 	FREE_AT_COMMIT,				/* the sequence, or database, was dropped */
 	FREE_AT_ABORT,				/* the generator was made here */
 	FREE_AT_END,				/* its row was changed */
+	RELOAD_AT_COMMIT,			/* its blocks are to be looked at anew */
 } PendingAction;
 
 typedef struct Pending
@@ -1078,6 +1079,18 @@ generator_forget(Oid relid, PendingAction at_end)
 }
 
 void
+sg_generator_forget_at_abort(Oid relid)
+{
+	pending_add(FREE_AT_ABORT, MyDatabaseId, relid);
+}
+
+void
+sg_generator_reload_at_commit(Oid relid)
+{
+	pending_add(RELOAD_AT_COMMIT, MyDatabaseId, relid);
+}
+
+void
 sg_generator_register(Oid relid, SgKind kind, const char *layout_name)
 {
 	Relation	rel = relation_open(relid, NoLock);
@@ -1412,6 +1425,10 @@ pending_apply_all(XactEvent event)
 			case FREE_AT_END:
 				pending_apply(item);
 				break;
+			case RELOAD_AT_COMMIT:
+				if (event == XACT_EVENT_COMMIT)
+					sg_counter_set_supply(item->relid, SG_SUPPLY_UNKNOWN, "");
+				break;
 		}
 	}
 	dlist_init(&pending);
@@ -1479,7 +1496,7 @@ generator_subxact_callback(SubXactEvent event, SubTransactionId mySubid,
 
 		if (item->subid < mySubid)
 			continue;
-		if (item->action != FREE_AT_COMMIT)
+		if (item->action == FREE_AT_ABORT || item->action == FREE_AT_END)
 		{
 			sg_slot_free(item->database, item->relid);
 			validity++;

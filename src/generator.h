@@ -57,6 +57,13 @@ extern Oid	sg_generator_default_relid(void);
  */
 extern void sg_generator_register(Oid relid, SgKind kind, const char *layout_name);
 
+/*
+ * Let go of what shared memory knows of a generator if this subtransaction is
+ * rolled back; look at its blocks anew if it commits.
+ */
+extern void sg_generator_forget_at_abort(Oid relid);
+extern void sg_generator_reload_at_commit(Oid relid);
+
 /* What the views show of a generator that is loaded. */
 typedef struct SgGeneratorState
 {

@@ -1,0 +1,371 @@
+/*-------------------------------------------------------------------------
+ *
+ * holding.c
+ *	  What this node holds of ranges: its blocks, the requests for them, and
+ *	  who it was when it asked.
+ *
+ * A request is noted here, and committed, before it is sent, and its block
+ * before a value of it is given out.  So a server that comes back asks again
+ * with the same key, and a block is neither lost nor fetched twice.  Every row
+ * says which server made sure of it last: a copy of the database finds in its
+ * rows that it is not that server.
+ *
+ * The rows of one database are changed by its worker only, but for those of a
+ * generator that a transaction has just created.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/namespace.h"
+#include "catalog/pg_type.h"
+#include "commands/trigger.h"
+#include "fmgr.h"
+#include "replication/logicalworker.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/rangetypes.h"
+#include "utils/uuid.h"
+
+#include "catalog.h"
+#include "identity.h"
+#include "query.h"
+#include "holding.h"
+
+static const char *const state_names[] = {
+	[SG_HOLDING_REQUESTED] = "requested",
+	[SG_HOLDING_HELD] = "held",
+	[SG_HOLDING_IN_DOUBT] = "in doubt",
+};
+
+/* A field that is NOT NULL. */
+static Datum
+field(uint64 row, int column)
+{
+	bool		isnull;
+	Datum		value = sg_query_field(row, column, &isnull);
+
+	if (isnull)
+		elog(ERROR, "unexpected null in column %d", column);
+	return value;
+}
+
+static int64
+field_int64(uint64 row, int column)
+{
+	bool		isnull;
+	Datum		value = sg_query_field(row, column, &isnull);
+
+	return isnull ? 0 : DatumGetInt64(value);
+}
+
+bool
+sg_holding_options(Oid generator, SgRangeOptions *options)
+{
+	Oid			types[1] = {OIDOID};
+	Datum		values[1] = {ObjectIdGetDatum(generator)};
+	SgQueryContext context;
+	bool		found;
+
+	sg_query_begin(&context);
+	found = sg_query_run("SELECT min_value, max_value, block_size, min_block_size, max_block_size"
+						 "  FROM seqgen.range_generator WHERE generator = $1",
+						 1, types, values, NULL) > 0;
+	if (found)
+	{
+		options->min_value = DatumGetInt64(field(0, 1));
+		options->max_value = DatumGetInt64(field(0, 2));
+		options->block_size = DatumGetInt64(field(0, 3));
+		options->min_block_size = DatumGetInt64(field(0, 4));
+		options->max_block_size = DatumGetInt64(field(0, 5));
+	}
+	sg_query_end(&context);
+	return found;
+}
+
+static SgHoldingState
+state_by_name(const char *name)
+{
+	for (int i = 0; i < (int) lengthof(state_names); i++)
+		if (strcmp(name, state_names[i]) == 0)
+			return i;
+	return SG_HOLDING_IN_DOUBT;
+}
+
+List *
+sg_holding_list(Oid generator)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	Oid			types[1] = {OIDOID};
+	Datum		values[1] = {ObjectIdGetDatum(generator)};
+	SgQueryContext context;
+	List	   *list = NIL;
+	uint64		count;
+
+	sg_query_begin(&context);
+	count = sg_query_run("SELECT incarnation, request, size, lower(block), upper(block), own,"
+						 "       state::text, running, identity"
+						 "  FROM seqgen.range_holding WHERE generator = $1"
+						 " ORDER BY lower(block) NULLS LAST, requested_at, request",
+						 1, types, values, NULL);
+	for (uint64 i = 0; i < count; i++)
+	{
+		SgHolding  *holding = MemoryContextAllocZero(caller, sizeof(SgHolding));
+		MemoryContext old;
+
+		holding->incarnation = *DatumGetUUIDP(field(i, 1));
+		holding->request = DatumGetInt64(field(i, 2));
+		holding->size = DatumGetInt64(field(i, 3));
+		holding->lo = field_int64(i, 4);
+		holding->hi = field_int64(i, 5);
+		holding->own = DatumGetBool(field(i, 6));
+		holding->state = state_by_name(TextDatumGetCString(field(i, 7)));
+		holding->running = *DatumGetUUIDP(field(i, 8));
+		if (!sg_identity_parse(TextDatumGetCString(field(i, 9)), &holding->identity))
+			holding->state = SG_HOLDING_IN_DOUBT;
+		old = MemoryContextSwitchTo(caller);
+		list = lappend(list, holding);
+		MemoryContextSwitchTo(old);
+	}
+	sg_query_end(&context);
+	return list;
+}
+
+List *
+sg_holding_generators(void)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	SgQueryContext context;
+	List	   *list = NIL;
+	uint64		count;
+
+	sg_query_begin(&context);
+	count = sg_query_run("SELECT DISTINCT generator::oid FROM seqgen.range_holding", 0, NULL, NULL, NULL);
+	for (uint64 i = 0; i < count; i++)
+	{
+		MemoryContext old = MemoryContextSwitchTo(caller);
+
+		list = lappend_oid(list, DatumGetObjectId(field(i, 1)));
+		MemoryContextSwitchTo(old);
+	}
+	sg_query_end(&context);
+	return list;
+}
+
+/* The parameters that all statements about one row have. */
+#define KEY_PARAMETERS		3
+#define ROW_PARAMETERS		10
+
+static const Oid row_types[ROW_PARAMETERS] = {
+	OIDOID, UUIDOID, INT8OID, INT8OID, INT8OID, INT8OID, BOOLOID, TEXTOID, UUIDOID, TEXTOID,
+};
+
+static void
+run_with_row(const char *sql, int nargs, Oid generator, const SgHolding *holding)
+{
+	Datum		values[ROW_PARAMETERS] = {
+		ObjectIdGetDatum(generator),
+		UUIDPGetDatum(&holding->incarnation),
+		Int64GetDatum(holding->request),
+		Int64GetDatum(holding->size),
+		Int64GetDatum(holding->lo),
+		Int64GetDatum(holding->hi),
+		BoolGetDatum(holding->own),
+		CStringGetTextDatum(state_names[holding->state]),
+		UUIDPGetDatum(&holding->running),
+		CStringGetTextDatum(sg_identity_text(&holding->identity)),
+	};
+	SgQueryContext context;
+
+	sg_query_begin(&context);
+	if (sg_query_run(sql, nargs, row_types, values, NULL) != 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("row of seqgen.range_holding is gone"),
+				 errdetail("Request %lld of generator \"%s\" was changed by somebody else.",
+						   (long long) holding->request, get_rel_name(generator))));
+	sg_query_end(&context);
+}
+
+void
+sg_holding_insert(Oid generator, const SgHolding *holding)
+{
+	run_with_row("INSERT INTO seqgen.range_holding"
+				 " (generator, incarnation, request, size, block, own, state, running, identity)"
+				 " VALUES ($1::regclass, $2, $3, $4,"
+				 "         CASE WHEN $6 > 0 THEN int8range($5, $6) END, $7, $8::name, $9, $10)",
+				 ROW_PARAMETERS, generator, holding);
+}
+
+void
+sg_holding_update(Oid generator, const SgHolding *holding)
+{
+	run_with_row("UPDATE seqgen.range_holding"
+				 "   SET size = $4, block = CASE WHEN $6 > 0 THEN int8range($5, $6) END,"
+				 "       own = $7, state = $8::name, running = $9, identity = $10"
+				 " WHERE generator = $1 AND incarnation = $2 AND request = $3",
+				 ROW_PARAMETERS, generator, holding);
+}
+
+void
+sg_holding_delete(Oid generator, const SgHolding *holding)
+{
+	run_with_row("DELETE FROM seqgen.range_holding"
+				 " WHERE generator = $1 AND incarnation = $2 AND request = $3",
+				 KEY_PARAMETERS, generator, holding);
+}
+
+void
+sg_holding_delete_below(Oid generator, int64 value)
+{
+	Oid			types[2] = {OIDOID, INT8OID};
+	Datum		values[2] = {ObjectIdGetDatum(generator), Int64GetDatum(value)};
+	SgQueryContext context;
+
+	sg_query_begin(&context);
+	(void) sg_query_run("DELETE FROM seqgen.range_holding"
+						" WHERE generator = $1 AND state = 'held' AND upper(block) <= $2",
+						2, types, values, NULL);
+	sg_query_end(&context);
+}
+
+void
+sg_holding_get_source(Oid generator, SgSource *source)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	Oid			types[1] = {OIDOID};
+	Datum		values[1] = {ObjectIdGetDatum(generator)};
+	SgQueryContext context;
+
+	memset(source, 0, sizeof(SgSource));
+	sg_query_begin(&context);
+	if (sg_query_run("SELECT ledger_id, epoch, ledger, highest, stopped"
+					 "  FROM seqgen.range_source WHERE generator = $1",
+					 1, types, values, NULL) > 0)
+	{
+		bool		isnull;
+		Datum		value = sg_query_field(0, 1, &isnull);
+
+		source->remote = !isnull;
+		if (!isnull)
+			source->ledger_id = *DatumGetUUIDP(value);
+		source->epoch = DatumGetInt64(field(0, 2));
+		source->ledger = DatumGetInt64(field(0, 3));
+		source->highest = DatumGetInt64(field(0, 4));
+		value = sg_query_field(0, 5, &isnull);
+		if (!isnull)
+			source->stopped = MemoryContextStrdup(caller, TextDatumGetCString(value));
+	}
+	sg_query_end(&context);
+}
+
+void
+sg_holding_put_source(Oid generator, const SgSource *source)
+{
+	Oid			types[6] = {OIDOID, UUIDOID, INT8OID, INT8OID, INT8OID, TEXTOID};
+	Datum		values[6] = {
+		ObjectIdGetDatum(generator),
+		UUIDPGetDatum(&source->ledger_id),
+		Int64GetDatum(source->epoch),
+		Int64GetDatum(source->ledger),
+		Int64GetDatum(source->highest),
+		source->stopped ? CStringGetTextDatum(source->stopped) : (Datum) 0,
+	};
+	char		nulls[7] = "      ";
+	SgQueryContext context;
+
+	if (!source->remote)
+		nulls[1] = 'n';
+	if (!source->stopped)
+		nulls[5] = 'n';
+	sg_query_begin(&context);
+	(void) sg_query_run("INSERT INTO seqgen.range_source (generator, ledger_id, epoch, ledger, highest, stopped)"
+						" VALUES ($1::regclass, $2, $3, $4, $5, $6)"
+						" ON CONFLICT (generator) DO UPDATE"
+						"   SET ledger_id = excluded.ledger_id, epoch = excluded.epoch,"
+						"       ledger = excluded.ledger, highest = excluded.highest,"
+						"       stopped = excluded.stopped",
+						6, types, values, nulls);
+	sg_query_end(&context);
+}
+
+/* Has the server been copied, or restored, since it noted who it is? */
+static bool
+node_is_another(const char *noted, const SgIdentity *now)
+{
+	SgIdentity	then;
+
+	if (!sg_identity_parse(noted, &then))
+		return true;
+	switch (sg_identity_compare(&then, now))
+	{
+		case SG_IDENTITY_SAME:
+		case SG_IDENTITY_REBOOTED:
+			return false;
+		default:
+			return true;
+	}
+}
+
+pg_uuid_t
+sg_holding_node(const SgIdentity *now)
+{
+	Oid			types[1] = {TEXTOID};
+	Datum		values[1] = {CStringGetTextDatum(sg_identity_text(now))};
+	SgQueryContext context;
+	pg_uuid_t	node;
+
+	sg_query_begin(&context);
+	if (sg_query_run("SELECT node, identity FROM seqgen.range_identity", 0, NULL, NULL, NULL) == 0 ||
+		node_is_another(TextDatumGetCString(field(0, 2)), now))
+	{
+		(void) sg_query_run("DELETE FROM seqgen.range_identity", 0, NULL, NULL, NULL);
+		(void) sg_query_run("INSERT INTO seqgen.range_identity (node, identity)"
+							" VALUES (gen_random_uuid(), $1) RETURNING node", 1, types, values, NULL);
+	}
+	node = *DatumGetUUIDP(field(0, 1));
+	sg_query_end(&context);
+	return node;
+}
+
+void
+sg_holding_forget_node(void)
+{
+	SgQueryContext context;
+
+	sg_query_begin(&context);
+	(void) sg_query_run("DELETE FROM seqgen.range_identity", 0, NULL, NULL, NULL);
+	sg_query_end(&context);
+}
+
+char *
+sg_holding_name(Oid generator)
+{
+	char	   *schema = get_namespace_name(get_rel_namespace(generator));
+	char	   *name = get_rel_name(generator);
+
+	if (schema == NULL || name == NULL)
+		return NULL;
+	return quote_qualified_identifier(schema, name);
+}
+
+/*
+ * The trigger of the node's tables: rows that a logical replication worker
+ * brings are another node's.
+ */
+PG_FUNCTION_INFO_V1(sg_holding_guard);
+Datum
+sg_holding_guard(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger = (TriggerData *) fcinfo->context;
+
+	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_BEFORE(trigger->tg_event) ||
+		!TRIGGER_FIRED_FOR_ROW(trigger->tg_event))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function is for row triggers that fire before")));
+	if (IsLogicalWorker())
+		PG_RETURN_POINTER(NULL);
+	PG_RETURN_POINTER(TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ?
+					  trigger->tg_newtuple : trigger->tg_trigtuple);
+}
