@@ -11,16 +11,21 @@ DATA = sql/seqgen--1.0.sql
 
 MODULE_big = seqgen
 OBJS = \
+	src/allocation.o \
 	src/backend.o \
 	src/bound.o \
 	src/catalog.o \
 	src/clock.o \
+	src/coordinator.o \
 	src/generator.o \
 	src/guc.o \
+	src/hold.o \
 	src/layout.o \
+	src/ledger.o \
 	src/monitor.o \
 	src/node.o \
 	src/seqgen.o \
+	src/sequence.o \
 	src/shmem.o \
 	src/snowflake.o
 
