@@ -11,23 +11,30 @@ DATA = sql/seqgen--1.0.sql
 
 MODULE_big = seqgen
 OBJS = \
+	src/allocation.o \
 	src/backend.o \
 	src/block.o \
 	src/bound.o \
 	src/catalog.o \
 	src/clock.o \
+	src/coordinator.o \
 	src/counter.o \
 	src/generator.o \
-	src/holding.o \
 	src/guc.o \
+	src/hold.o \
+	src/holding.o \
 	src/identity.o \
 	src/identity_text.o \
 	src/layout.o \
+	src/ledger.o \
 	src/monitor.o \
 	src/node.o \
 	src/query.o \
 	src/range.o \
+	src/remote.o \
+	src/request.o \
 	src/seqgen.o \
+	src/sequence.o \
 	src/shmem.o \
 	src/slot.o \
 	src/snowflake.o \

@@ -178,6 +178,314 @@ REVOKE EXECUTE ON FUNCTION seqgen.accept_clock() FROM PUBLIC;
 
 
 --
+-- range: the ledger
+--
+-- What a coordinator keeps: its ranges, whom it gave which block, and what it
+-- knows of itself, so as to notice that it is a copy or a restored past.
+--
+
+CREATE TABLE seqgen.range_generator (
+	generator seqgen.reggenerator PRIMARY KEY,
+	cursor seqgen.reggenerator NOT NULL UNIQUE,
+	min_value bigint NOT NULL CHECK (min_value >= 1),
+	max_value bigint NOT NULL CHECK (max_value < 9223372036854775807),
+	block_size bigint NOT NULL,
+	min_block_size bigint NOT NULL,
+	max_block_size bigint NOT NULL,
+	CHECK (1 <= min_block_size AND min_block_size <= block_size AND
+		   block_size <= max_block_size AND max_block_size <= max_value - min_value + 1)
+);
+
+COMMENT ON TABLE seqgen.range_generator IS 'generators of kind range, and what blocks they are given out in';
+COMMENT ON COLUMN seqgen.range_generator.cursor IS 'the sequence whose last_value is the largest value ever given out';
+COMMENT ON COLUMN seqgen.range_generator.block_size IS 'values that a node asks for at first';
+COMMENT ON COLUMN seqgen.range_generator.min_block_size IS 'a node that draws slowly asks for no less';
+COMMENT ON COLUMN seqgen.range_generator.max_block_size IS 'the most that one request is given';
+
+-- the table keeps blocks from overlapping; the request that made a block finds it again
+CREATE TABLE seqgen.range_allocation (
+	generator seqgen.reggenerator NOT NULL,
+	block int8range NOT NULL CHECK ((lower(block) >= 1 AND upper(block) > lower(block)) IS TRUE),
+	state name NOT NULL CHECK (state IN ('granted', 'allocated', 'reserved', 'released', 'used')),
+	owner name NOT NULL,
+	node uuid,
+	incarnation uuid,
+	request bigint,
+	epoch bigint NOT NULL,
+	allocated_at timestamptz NOT NULL,
+	saved bigint,
+	PRIMARY KEY (generator, block),
+	CONSTRAINT range_allocation_overlap EXCLUDE USING gist (
+		int8range(generator::oid::bigint, generator::oid::bigint, '[]') WITH &&, block WITH &&),
+	CONSTRAINT range_allocation_request UNIQUE (incarnation, generator, request),
+	CHECK (state <> 'granted' OR
+		   (node IS NOT NULL AND incarnation IS NOT NULL AND request IS NOT NULL))
+) WITH (fillfactor = 80);
+
+COMMENT ON TABLE seqgen.range_allocation IS 'the ledger: every block that was given out, by whom and to whom';
+COMMENT ON COLUMN seqgen.range_allocation.state
+	IS 'granted to a node, allocated or reserved by hand, released, or used (what a lost node used up of its block)';
+COMMENT ON COLUMN seqgen.range_allocation.owner IS 'the role that the block belongs to; a node''s login role';
+COMMENT ON COLUMN seqgen.range_allocation.incarnation IS 'with generator and request, the key of the request';
+COMMENT ON COLUMN seqgen.range_allocation.saved IS 'the last position in the block that its node reported';
+
+CREATE TABLE seqgen.range_node (
+	node uuid PRIMARY KEY,
+	role name NOT NULL,
+	identity text NOT NULL CHECK (length(identity) <= 200),
+	running uuid NOT NULL,
+	address inet,
+	first_seen timestamptz NOT NULL,
+	last_seen timestamptz NOT NULL,
+	destroyed boolean NOT NULL DEFAULT false
+) WITH (fillfactor = 80);
+
+COMMENT ON TABLE seqgen.range_node IS 'nodes that asked this coordinator for blocks';
+COMMENT ON COLUMN seqgen.range_node.role IS 'login role; requests of others in the node''s name are refused';
+COMMENT ON COLUMN seqgen.range_node.identity
+	IS 'system identifier/timeline/database oid/device:inode of pg_control/boot id';
+COMMENT ON COLUMN seqgen.range_node.running IS 'incarnation that asked last';
+COMMENT ON COLUMN seqgen.range_node.destroyed IS 'given up by range_reclaim(); never served again';
+
+-- One row, written past transactions as the page of a sequence is: so it has no
+-- column that can be NULL or of varying width, and none that is indexed but the
+-- last.
+CREATE TABLE seqgen.range_ledger (
+	id uuid NOT NULL,
+	epoch bigint NOT NULL DEFAULT 1,
+	number bigint NOT NULL DEFAULT 0,
+	system_identifier bigint NOT NULL DEFAULT 0,
+	seen_epoch bigint NOT NULL DEFAULT 0,
+	seen_number bigint NOT NULL DEFAULT 0,
+	database oid NOT NULL DEFAULT 0,
+	timeline integer NOT NULL DEFAULT 0,
+	shared boolean NOT NULL DEFAULT false,
+	synchronous boolean NOT NULL DEFAULT false,
+	held boolean NOT NULL DEFAULT false,
+	only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row)
+);
+
+COMMENT ON TABLE seqgen.range_ledger IS 'the state of the ledger; see the view seqgen.range_coordinator';
+COMMENT ON COLUMN seqgen.range_ledger.epoch IS 'grows when the ledger is taken up again';
+COMMENT ON COLUMN seqgen.range_ledger.number IS 'grows with every block';
+COMMENT ON COLUMN seqgen.range_ledger.system_identifier IS 'of the server that the ledger served on last; 0 is none';
+COMMENT ON COLUMN seqgen.range_ledger.database IS 'likewise';
+COMMENT ON COLUMN seqgen.range_ledger.timeline IS 'likewise';
+COMMENT ON COLUMN seqgen.range_ledger.seen_epoch IS 'the largest that a node knew when it led to a hold';
+COMMENT ON COLUMN seqgen.range_ledger.seen_number IS 'likewise';
+COMMENT ON COLUMN seqgen.range_ledger.shared IS 'has a block been given to anybody but this database''s own worker?';
+COMMENT ON COLUMN seqgen.range_ledger.synchronous IS 'has a synchronous standby confirmed all that was given out?';
+COMMENT ON COLUMN seqgen.range_ledger.held IS 'a node knew more than this ledger; seqgen.range_resume() ends it';
+
+CREATE FUNCTION seqgen.range_guard() RETURNS trigger
+	AS 'MODULE_PATHNAME', 'sg_range_guard' LANGUAGE C;
+
+COMMENT ON FUNCTION seqgen.range_guard() IS 'keeps the tables of ranges from being emptied, and publishers'' rows out';
+
+CREATE FUNCTION seqgen.range_allocation_guard() RETURNS trigger
+	AS 'MODULE_PATHNAME', 'sg_range_allocation_guard' LANGUAGE C;
+
+COMMENT ON FUNCTION seqgen.range_allocation_guard() IS 'lets rows be added to the ledger by hand, and nothing else';
+
+CREATE FUNCTION seqgen.range_ledger_guard() RETURNS trigger
+	AS 'MODULE_PATHNAME', 'sg_range_ledger_guard' LANGUAGE C;
+
+COMMENT ON FUNCTION seqgen.range_ledger_guard() IS 'puts what a restore brings into the only row, for a hold';
+
+-- only the extension's own triggers have a use for them
+REVOKE EXECUTE ON FUNCTION seqgen.range_guard(), seqgen.range_allocation_guard(),
+	seqgen.range_ledger_guard() FROM PUBLIC;
+
+INSERT INTO seqgen.range_ledger (id) VALUES (gen_random_uuid());
+
+-- always, for rows that a logical replication worker applies are to be left out
+CREATE TRIGGER range_guard BEFORE INSERT OR UPDATE OR DELETE ON seqgen.range_generator
+	FOR EACH ROW EXECUTE FUNCTION seqgen.range_guard();
+ALTER TABLE seqgen.range_generator ENABLE ALWAYS TRIGGER range_guard;
+
+CREATE TRIGGER range_truncate BEFORE TRUNCATE ON seqgen.range_generator
+	FOR EACH STATEMENT EXECUTE FUNCTION seqgen.range_guard();
+ALTER TABLE seqgen.range_generator ENABLE ALWAYS TRIGGER range_truncate;
+
+CREATE TRIGGER range_guard BEFORE INSERT OR UPDATE OR DELETE ON seqgen.range_node
+	FOR EACH ROW EXECUTE FUNCTION seqgen.range_guard();
+ALTER TABLE seqgen.range_node ENABLE ALWAYS TRIGGER range_guard;
+
+CREATE TRIGGER range_truncate BEFORE TRUNCATE ON seqgen.range_node
+	FOR EACH STATEMENT EXECUTE FUNCTION seqgen.range_guard();
+ALTER TABLE seqgen.range_node ENABLE ALWAYS TRIGGER range_truncate;
+
+CREATE TRIGGER range_guard BEFORE INSERT OR UPDATE OR DELETE ON seqgen.range_allocation
+	FOR EACH ROW EXECUTE FUNCTION seqgen.range_allocation_guard();
+ALTER TABLE seqgen.range_allocation ENABLE ALWAYS TRIGGER range_guard;
+
+CREATE TRIGGER range_truncate BEFORE TRUNCATE ON seqgen.range_allocation
+	FOR EACH STATEMENT EXECUTE FUNCTION seqgen.range_allocation_guard();
+ALTER TABLE seqgen.range_allocation ENABLE ALWAYS TRIGGER range_truncate;
+
+CREATE TRIGGER range_guard BEFORE INSERT OR UPDATE OR DELETE ON seqgen.range_ledger
+	FOR EACH ROW EXECUTE FUNCTION seqgen.range_ledger_guard();
+ALTER TABLE seqgen.range_ledger ENABLE ALWAYS TRIGGER range_guard;
+
+CREATE TRIGGER range_truncate BEFORE TRUNCATE ON seqgen.range_ledger
+	FOR EACH STATEMENT EXECUTE FUNCTION seqgen.range_ledger_guard();
+ALTER TABLE seqgen.range_ledger ENABLE ALWAYS TRIGGER range_truncate;
+
+
+--
+-- range: on the coordinator
+--
+
+CREATE FUNCTION range_create(name text, block_size bigint DEFAULT 1000,
+		min_value bigint DEFAULT 1, max_value bigint DEFAULT NULL,
+		column_type regtype DEFAULT 'bigint',
+		min_block_size bigint DEFAULT NULL, max_block_size bigint DEFAULT NULL,
+		if_not_exists boolean DEFAULT false)
+	RETURNS regclass
+	AS 'MODULE_PATHNAME', 'sg_range_create' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION range_create(text, bigint, bigint, bigint, regtype, bigint, bigint, boolean)
+	IS 'create a generator of a range of values, which are given out in blocks';
+
+CREATE FUNCTION range_alter(generator regclass, block_size bigint DEFAULT NULL,
+		min_block_size bigint DEFAULT NULL, max_block_size bigint DEFAULT NULL)
+	RETURNS void
+	AS 'MODULE_PATHNAME', 'sg_range_alter' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION range_alter(regclass, bigint, bigint, bigint)
+	IS 'change the sizes of the blocks of a generator of yours';
+
+CREATE FUNCTION range_alloc(generator regclass, size bigint,
+		owner name DEFAULT NULL, within int8range DEFAULT NULL)
+	RETURNS int8range
+	AS 'MODULE_PATHNAME', 'sg_range_alloc' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION range_alloc(regclass, bigint, name, int8range)
+	IS 'take a block of values; with within, from what was released there';
+
+CREATE FUNCTION range_reserve(generator regclass, block int8range, owner name DEFAULT NULL)
+	RETURNS void
+	AS 'MODULE_PATHNAME', 'sg_range_reserve' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION range_reserve(regclass, int8range, name)
+	IS 'take an interval out of circulation, as for values that an import has used';
+
+CREATE FUNCTION range_release(generator regclass, block int8range) RETURNS void
+	AS 'MODULE_PATHNAME', 'sg_range_release' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION range_release(regclass, int8range)
+	IS 'give back an unused interval, for range_alloc(within => ...) alone';
+
+CREATE FUNCTION range_reclaim(node uuid, used_up_to bigint, generator regclass DEFAULT NULL,
+		node_is_destroyed boolean DEFAULT false)
+	RETURNS int8multirange
+	AS 'MODULE_PATHNAME', 'sg_range_reclaim' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION range_reclaim(uuid, bigint, regclass, boolean)
+	IS 'take back what a destroyed node did not use of its blocks';
+
+CREATE FUNCTION seqgen.range_resume(skip bigint) RETURNS void
+	AS 'MODULE_PATHNAME', 'sg_range_resume' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION seqgen.range_resume(bigint)
+	IS 'end a hold, leaping over that many of the largest blocks of each generator';
+
+CREATE FUNCTION seqgen.range_request(generator text, incarnation uuid, request bigint, size bigint,
+		node uuid, running uuid, identity text,
+		highest bigint, epoch bigint, ledger bigint, saved bigint,
+		OUT status text, OUT lo bigint, OUT hi bigint, OUT epoch bigint, OUT ledger bigint,
+		OUT ledger_id uuid, OUT message text)
+	RETURNS record
+	AS 'MODULE_PATHNAME', 'sg_range_request' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION seqgen.range_request(text, uuid, bigint, bigint, uuid, uuid, text, bigint, bigint, bigint, bigint)
+	IS 'what nodes call: ask for a block, or report on one';
+
+-- they take values from everybody, and change the ledger
+REVOKE EXECUTE ON FUNCTION range_alter(regclass, bigint, bigint, bigint),
+	range_alloc(regclass, bigint, name, int8range),
+	range_reserve(regclass, int8range, name),
+	range_release(regclass, int8range),
+	range_reclaim(uuid, bigint, regclass, boolean),
+	seqgen.range_resume(bigint),
+	seqgen.range_request(text, uuid, bigint, bigint, uuid, uuid, text, bigint, bigint, bigint, bigint)
+	FROM PUBLIC;
+
+CREATE FUNCTION seqgen.range_cursor(generator regclass) RETURNS bigint
+	AS 'MODULE_PATHNAME', 'sg_range_cursor' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
+
+-- not revoked: NULL for whom the generator is no business
+COMMENT ON FUNCTION seqgen.range_cursor(regclass)
+	IS 'the largest value of a range that was ever given out, for its owner and for pg_monitor';
+
+CREATE FUNCTION seqgen.range_hold(OUT in_hold boolean, OUT reason text) RETURNS record
+	AS 'MODULE_PATHNAME', 'sg_range_hold' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
+
+COMMENT ON FUNCTION seqgen.range_hold() IS 'does this coordinator hold its blocks back, and why?';
+
+-- the view is granted to whom it concerns
+REVOKE EXECUTE ON FUNCTION seqgen.range_hold() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION seqgen.range_hold() TO pg_monitor;
+
+CREATE VIEW seqgen.range_coordinator AS
+	SELECT l.id AS ledger_id, l.epoch, l.number AS ledger, h.in_hold, h.reason,
+		   l.shared, l.synchronous, l.seen_epoch, l.seen_number AS seen_ledger,
+		   l.system_identifier, l.timeline, l.database
+	  FROM seqgen.range_ledger l CROSS JOIN seqgen.range_hold() h;
+
+COMMENT ON VIEW seqgen.range_coordinator IS 'this database as a coordinator of ranges';
+
+-- an owner sees the own generators, pg_monitor all
+CREATE VIEW seqgen.range_usage WITH (security_barrier) AS
+	SELECT g.generator::regclass AS generator, g.min_value, g.max_value, c.cursor, g.block_size,
+		   a.allocated,
+		   round(100.0 * (1 - r.remaining::numeric / (g.max_value - g.min_value + 1)), 2) AS percent_used,
+		   r.remaining,
+		   n.recent_rate,
+		   CASE WHEN r.remaining = 0 THEN clock_timestamp()
+				WHEN n.recent_rate > 0 AND r.remaining / n.recent_rate < 1e11
+				THEN clock_timestamp() + r.remaining / n.recent_rate * interval '1 second'
+				END AS exhausted_at,
+		   int8multirange(int8range(g.min_value, c.cursor + 1)) - a.blocks AS holes,
+		   a.nodes, s.silent_nodes, s.silent_blocks
+	  FROM seqgen.range_generator g
+		   JOIN pg_catalog.pg_class k ON k.oid = g.generator
+		   CROSS JOIN LATERAL (
+				SELECT greatest(seqgen.range_cursor(g.generator), g.min_value - 1) AS cursor) c
+		   CROSS JOIN LATERAL (
+				SELECT coalesce(sum(upper(l.block) - lower(l.block))
+								FILTER (WHERE l.state <> 'released'), 0)::bigint AS allocated,
+					   coalesce(sum(upper(l.block) - greatest(lower(l.block), c.cursor + 1))
+								FILTER (WHERE upper(l.block) > c.cursor + 1), 0)::bigint AS ahead,
+					   coalesce(range_agg(l.block), int8multirange()) AS blocks,
+					   count(DISTINCT l.node) FILTER (WHERE l.state = 'granted') AS nodes
+				  FROM seqgen.range_allocation l WHERE l.generator = g.generator) a
+		   CROSS JOIN LATERAL (
+				SELECT g.max_value - c.cursor - a.ahead AS remaining) r
+		   CROSS JOIN LATERAL (
+				SELECT sum(b.size)::double precision /
+					   nullif(extract(epoch FROM clock_timestamp() - min(b.allocated_at)), 0)::double precision AS recent_rate
+				  FROM (SELECT upper(l.block) - lower(l.block) AS size, l.allocated_at
+						  FROM seqgen.range_allocation l
+						 WHERE l.generator = g.generator AND l.state IN ('granted', 'allocated', 'used')
+						 ORDER BY l.block DESC LIMIT 100) b) n
+		   CROSS JOIN LATERAL (
+				SELECT array_agg(DISTINCT l.node) AS silent_nodes, range_agg(l.block) AS silent_blocks
+				  FROM seqgen.range_node o
+					   JOIN seqgen.range_allocation l ON l.node = o.node
+				 WHERE (o.destroyed OR o.last_seen < clock_timestamp() - interval '5 minutes')
+				   AND l.generator = g.generator AND l.state = 'granted'
+				   AND coalesce(l.saved, 0) < upper(l.block) - 1) s
+	 WHERE pg_has_role(k.relowner, 'USAGE') OR pg_has_role('pg_monitor', 'USAGE');
+
+COMMENT ON VIEW seqgen.range_usage IS 'how much of each range is given out, and what is lost or at risk';
+
+GRANT SELECT ON seqgen.range_usage TO PUBLIC;
+GRANT SELECT ON seqgen.range_generator, seqgen.range_allocation, seqgen.range_node,
+	seqgen.range_ledger, seqgen.range_coordinator TO pg_monitor;
+
+
+--
 -- snowflake: drawing ids
 --
 
@@ -399,6 +707,13 @@ SELECT pg_catalog.pg_extension_config_dump('seqgen.generator', $$
 	WHERE generator <> 'seqgen.snowflake_default'::pg_catalog.regclass
 	  AND EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = generator)$$);
 SELECT pg_catalog.pg_extension_config_dump('seqgen.snowflake_default', '');
+SELECT pg_catalog.pg_extension_config_dump('seqgen.range_generator', $$
+	WHERE EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = generator)
+	  AND EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = cursor)$$);
+SELECT pg_catalog.pg_extension_config_dump('seqgen.range_allocation', $$
+	WHERE EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = generator)$$);
+SELECT pg_catalog.pg_extension_config_dump('seqgen.range_node', '');
+SELECT pg_catalog.pg_extension_config_dump('seqgen.range_ledger', '');
 
 
 --

@@ -114,9 +114,8 @@ sg_reggenerator_send(PG_FUNCTION_ARGS)
 	return oidsend(fcinfo);
 }
 
-/* A relation of the extension in schema seqgen, or InvalidOid. */
-static Oid
-catalog_relation(const char *name)
+Oid
+sg_catalog_relation(const char *name)
 {
 	Oid			extension = get_extension_oid("seqgen", true);
 	Oid			schema;
@@ -140,7 +139,7 @@ static Oid	generator_table = InvalidOid;
 Oid
 sg_catalog_generator_table(void)
 {
-	generator_table = catalog_relation("generator");
+	generator_table = sg_catalog_relation("generator");
 	return generator_table;
 }
 
@@ -153,7 +152,7 @@ sg_catalog_is_generator_table(Oid relid)
 Oid
 sg_catalog_default_generator(void)
 {
-	return catalog_relation("snowflake_default");
+	return sg_catalog_relation("snowflake_default");
 }
 
 /*
@@ -247,7 +246,7 @@ sg_catalog_layout(const char *name, SgLayout *layout)
 	namestrcpy(&name_data, name);
 	ScanKeyInit(&key, Anum_layout_name, BTEqualStrategyNumber,
 				F_NAMEEQ, NameGetDatum(&name_data));
-	tuple = catalog_find(catalog_relation("layout"), "layout_pkey", &key, &rel);
+	tuple = catalog_find(sg_catalog_relation("layout"), "layout_pkey", &key, &rel);
 	if (tuple == NULL)
 		return false;
 
@@ -384,7 +383,7 @@ sg_catalog_check_trigger(FunctionCallInfo fcinfo, const char *table)
 	if (!CALLED_AS_TRIGGER(fcinfo) ||
 		!TRIGGER_FIRED_BEFORE(trigger->tg_event) ||
 		!TRIGGER_FIRED_FOR_ROW(trigger->tg_event) != TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event) ||
-		RelationGetRelid(trigger->tg_relation) != catalog_relation(table))
+		RelationGetRelid(trigger->tg_relation) != sg_catalog_relation(table))
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("function is for the triggers of seqgen.%s only", table)));

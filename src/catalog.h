@@ -45,6 +45,9 @@ extern bool sg_catalog_layout(const char *name, SgLayout *layout);
 extern void sg_catalog_generator_require(Oid relid, SgCatalogGenerator *row);
 extern void sg_catalog_layout_require(const char *name, SgLayout *layout);
 
+/* A relation of the extension in schema seqgen, or InvalidOid. */
+extern Oid	sg_catalog_relation(const char *name);
+
 /* The default generator's sequence, or InvalidOid without the extension. */
 extern Oid	sg_catalog_default_generator(void);
 

@@ -62,6 +62,22 @@ object_ownercheck(Oid classid, Oid objectid, Oid roleid)
 #define rd_locator		rd_node
 #endif
 
+/* 16 added a context for soft errors */
+#if PG_VERSION_NUM >= 160000
+#define MakeRange(typcache, lower, upper)	make_range(typcache, lower, upper, false, NULL)
+#else
+#define MakeRange(typcache, lower, upper)	make_range(typcache, lower, upper, false)
+#endif
+
+/* 18 added a place for instrumentation */
+#if PG_VERSION_NUM >= 180000
+#define IndexBeginScan(heap, index, snapshot, nkeys) \
+	index_beginscan(heap, index, snapshot, NULL, nkeys, 0)
+#else
+#define IndexBeginScan(heap, index, snapshot, nkeys) \
+	index_beginscan(heap, index, snapshot, nkeys, 0)
+#endif
+
 /*
  * Is synchronous replication in force?  Minor releases of 2025 replaced
  * sync_standbys_defined by a set of flags, which tells whether the

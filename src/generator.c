@@ -97,6 +97,7 @@
 #include "clock.h"
 #include "layout.h"
 #include "catalog.h"
+#include "allocation.h"
 #include "backend.h"
 #include "bound.h"
 #include "slot.h"
@@ -1229,6 +1230,7 @@ generator_object_access(ObjectAccessType access, Oid classId, Oid objectId,
 	{
 		pending_add(FREE_AT_COMMIT, MyDatabaseId, objectId);
 		sg_catalog_remove_generator(objectId);
+		sg_allocation_forget(objectId);
 	}
 }
 

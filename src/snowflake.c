@@ -14,17 +14,13 @@
 #include "access/htup_details.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
-#include "commands/dbcommands.h"
-#include "executor/spi.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
-#include "utils/regproc.h"
 #include "utils/timestamp.h"
-#include "utils/varlena.h"
 
 #include "compat.h"
 #include "shmem.h"
@@ -32,6 +28,7 @@
 #include "layout.h"
 #include "catalog.h"
 #include "generator.h"
+#include "sequence.h"
 
 /* the most ids of one call of snowflake_nextvals */
 #define MAX_NEXTVALS	10000000
@@ -149,24 +146,6 @@ sg_snowflake_nextval_after(PG_FUNCTION_ARGS)
  * Creating
  */
 
-/* Run CREATE SEQUENCE as the current user. */
-static void
-create_sequence(const RangeVar *name, int32 increment, int64 max_value)
-{
-	char	   *qualified = name->schemaname ?
-	quote_qualified_identifier(name->schemaname, name->relname) :
-	pstrdup(quote_identifier(name->relname));
-	char	   *command = psprintf("CREATE SEQUENCE %s INCREMENT BY %d MINVALUE 1 MAXVALUE %lld NO CYCLE",
-								   qualified, increment, (long long) max_value);
-	int			result;
-
-	SPI_connect();
-	result = SPI_execute(command, false, 0);
-	if (result != SPI_OK_UTILITY)
-		elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(result));
-	SPI_finish();
-}
-
 /* IF NOT EXISTS found a relation: is it the generator that was asked for? */
 static void
 check_existing(Oid relid, const RangeVar *name, const char *layout_name)
@@ -188,19 +167,12 @@ PG_FUNCTION_INFO_V1(sg_snowflake_create);
 Datum
 sg_snowflake_create(PG_FUNCTION_ARGS)
 {
-	RangeVar   *name = makeRangeVarFromNameList(textToQualifiedNameList(PG_GETARG_TEXT_PP(0)));
+	RangeVar   *name = sg_sequence_name(PG_GETARG_TEXT_PP(0));
 	char	   *layout_name = text_to_cstring(PG_GETARG_TEXT_PP(1));
 	int32		increment = PG_GETARG_INT32(2);
 	bool		if_not_exists = PG_GETARG_BOOL(3);
 	SgLayout	layout;
 	Oid			relid;
-
-	if (name->catalogname &&
-		strcmp(name->catalogname, get_database_name(MyDatabaseId)) != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("cross-database references are not implemented: \"%s.%s.%s\"",
-						name->catalogname, name->schemaname, name->relname)));
 
 	sg_catalog_layout_require(layout_name, &layout);
 	if (if_not_exists)
@@ -219,8 +191,7 @@ sg_snowflake_create(PG_FUNCTION_ARGS)
 				 errmsg("increment must be between 1 and %lld",
 						(long long) sg_layout_max_sequence(&layout) + 1),
 				 errdetail("One unit of time of layout \"%s\" has that many ids for a node.", layout_name)));
-	create_sequence(name, increment, sg_layout_max_id(&layout));
-	relid = RangeVarGetRelid(name, NoLock, false);
+	relid = sg_sequence_create(name, increment, 1, sg_layout_max_id(&layout));
 	sg_generator_register(relid, SG_KIND_SNOWFLAKE, layout_name);
 	PG_RETURN_OID(relid);
 }

@@ -1,0 +1,650 @@
+/*-------------------------------------------------------------------------
+ *
+ * hold.c
+ *	  The state of the ledger, and whether blocks may be given out.
+ *
+ * A ledger that comes back in an older state, by the promotion of a standby
+ * that lagged, by a restore or as a copy, must not give out again what it has
+ * forgotten.  So it keeps with it where it served (system identifier,
+ * database, timeline) and a number that grows with every block, which nodes
+ * remember.  If it finds itself elsewhere, or a node remembers more, it is in
+ * hold: nothing is given out until somebody who knows better says so.
+ *
+ * It goes on by itself if
+ *	1. nothing was ever given out; or
+ *	2. all that was given out was confirmed by a synchronous standby, and
+ *	   this is the same database on another timeline; or
+ *	3. only the database's own worker was ever given blocks: two of the
+ *	   largest blocks are leapt over, for it holds no more than two.
+ *
+ * All this must be seen by everybody at once, and must neither wait for a
+ * transaction nor be undone by one.  So the only row of seqgen.range_ledger
+ * is written in its page, with generic WAL and a full image, just as the
+ * value in a sequence's page (see bound.c).  All its columns are NOT NULL and
+ * of fixed width, so the row's data are the struct, and its only index is on a
+ * column that never changes.  The page's content lock guards it; decisions
+ * that take longer, and leap over values, are serialized by a heavyweight lock
+ * on the table as an object, which is never held to a transaction's end.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/generic_xlog.h"
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/relation.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "catalog/pg_class.h"
+#include "commands/extension.h"
+#include "commands/trigger.h"
+#include "common/int.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "replication/logicalworker.h"
+#include "replication/walsender.h"
+#include "storage/bufmgr.h"
+#include "storage/lmgr.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+#include "compat.h"
+#include "guc.h"
+#include "catalog.h"
+#include "bound.h"
+#include "sequence.h"
+#include "allocation.h"
+#include "hold.h"
+
+/* the last column, which the struct leaves out, is the primary key */
+#define Natts_ledger	12
+
+/* no ledger gets there, but a node may claim anything */
+#define MAX_NUMBER		(INT64CONST(1) << 60)
+
+
+/*
+ * The row
+ */
+
+/* The row, writable, in a page that is exclusively locked. */
+typedef struct LedgerPage
+{
+	Relation	rel;
+	Buffer		buffer;
+	GenericXLogState *xlog;
+	SgLedgerState *state;
+} LedgerPage;
+
+static SgLedgerState *
+ledger_row(Page page, OffsetNumber offset)
+{
+	ItemId		item = PageGetItemId(page, offset);
+	HeapTupleHeader tuple = (HeapTupleHeader) PageGetItem(page, item);
+
+	if (!ItemIdIsNormal(item) || (tuple->t_infomask & HEAP_HASNULL) ||
+		HeapTupleHeaderGetNatts(tuple) < Natts_ledger)
+		elog(ERROR, "row of seqgen.range_ledger is not as it should be");
+	return (SgLedgerState *) ((char *) tuple + tuple->t_hoff);
+}
+
+/*
+ * Open the table and find its row; false if it has none.  The lock keeps
+ * out whatever would move the row.
+ */
+static bool
+ledger_find(Relation *rel, ItemPointer tid)
+{
+	Oid			relid = sg_catalog_relation("range_ledger");
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	if (!OidIsValid(relid))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("extension \"seqgen\" does not exist in this database"),
+				 errhint("Use CREATE EXTENSION seqgen.")));
+	*rel = table_open(relid, RowExclusiveLock);
+	scan = systable_beginscan(*rel, InvalidOid, false, SnapshotSelf, 0, NULL);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+		*tid = tuple->t_self;
+	systable_endscan(scan);
+	return HeapTupleIsValid(tuple);
+}
+
+static void
+ledger_require(Relation *rel, ItemPointer tid)
+{
+	if (!ledger_find(rel, tid))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("seqgen.range_ledger is empty"),
+				 errhint("Restore its row from a dump, or create the extension anew.")));
+}
+
+void
+sg_hold_state(SgLedgerState *state)
+{
+	Relation	rel;
+	ItemPointerData tid;
+	Buffer		buffer;
+
+	ledger_require(&rel, &tid);
+	buffer = ReadBuffer(rel, ItemPointerGetBlockNumber(&tid));
+	LockBuffer(buffer, BUFFER_LOCK_SHARE);
+	memcpy(state, ledger_row(BufferGetPage(buffer), ItemPointerGetOffsetNumber(&tid)),
+		   offsetof(SgLedgerState, held) + sizeof(bool));
+	UnlockReleaseBuffer(buffer);
+	table_close(rel, RowExclusiveLock);
+}
+
+/* From here to ledger_end the page is locked: no errors, no catalogs. */
+static SgLedgerState *
+ledger_begin(LedgerPage *page)
+{
+	ItemPointerData tid;
+	Page		image;
+
+	ledger_require(&page->rel, &tid);
+	page->xlog = GenericXLogStart(page->rel);
+	page->buffer = ReadBuffer(page->rel, ItemPointerGetBlockNumber(&tid));
+	LockBuffer(page->buffer, BUFFER_LOCK_EXCLUSIVE);
+	image = GenericXLogRegisterBuffer(page->xlog, page->buffer, GENERIC_XLOG_FULL_IMAGE);
+	return ledger_row(image, ItemPointerGetOffsetNumber(&tid));
+}
+
+static XLogRecPtr
+ledger_end(LedgerPage *page)
+{
+	XLogRecPtr	lsn = GenericXLogFinish(page->xlog);
+
+	UnlockReleaseBuffer(page->buffer);
+	table_close(page->rel, RowExclusiveLock);
+	return lsn;
+}
+
+XLogRecPtr
+sg_hold_touch(void)
+{
+	LedgerPage	page;
+
+	(void) ledger_begin(&page);
+	return ledger_end(&page);
+}
+
+
+/*
+ * Taking the ledger up
+ */
+
+/* Where we are. */
+typedef struct Place
+{
+	int64		system_identifier;
+	Oid			database;
+	int32		timeline;
+} Place;
+
+typedef enum Verdict
+{
+	VERDICT_GO_ON,				/* nothing has changed */
+	VERDICT_BEGIN,				/* nothing was ever given out */
+	VERDICT_TAKE_UP,			/* go on here, nothing is lost */
+	VERDICT_TAKE_UP_SKIPPING,	/* the same, leaping over two blocks */
+	VERDICT_NODE_AHEAD,
+	VERDICT_OTHER_SERVER,
+	VERDICT_OTHER_TIMELINE,
+} Verdict;
+
+static Verdict
+ledger_judge(const SgLedgerState *state, const Place *here)
+{
+	bool		same_database = state->system_identifier == here->system_identifier &&
+		state->database == here->database;
+
+	if (state->held)
+		return VERDICT_NODE_AHEAD;
+	if (same_database && state->timeline == here->timeline)
+		return VERDICT_GO_ON;
+	if (state->system_identifier == 0 && state->number == 0 && !state->shared)
+		return VERDICT_BEGIN;
+	if (same_database && state->synchronous)
+		return VERDICT_TAKE_UP;
+	if (!state->shared)
+		return VERDICT_TAKE_UP_SKIPPING;
+	return same_database ? VERDICT_OTHER_TIMELINE : VERDICT_OTHER_SERVER;
+}
+
+static void
+place_get(Place *here)
+{
+	here->system_identifier = (int64) GetSystemIdentifier();
+	here->database = MyDatabaseId;
+	here->timeline = (int32) GetWALInsertionTimeLine();
+}
+
+static void
+place_note(SgLedgerState *state, const Place *here)
+{
+	state->system_identifier = here->system_identifier;
+	state->database = here->database;
+	state->timeline = here->timeline;
+}
+
+static void
+lock_ledger(void)
+{
+	LockDatabaseObject(RelationRelationId, sg_catalog_relation("range_ledger"), 0, ExclusiveLock);
+}
+
+static void
+unlock_ledger(void)
+{
+	UnlockDatabaseObject(RelationRelationId, sg_catalog_relation("range_ledger"), 0, ExclusiveLock);
+}
+
+/* Move the cursor of a range up by that many of its largest blocks. */
+static void
+cursor_skip(const SgRange *range, Relation rel, int64 blocks)
+{
+	int64		value;
+	int64		skip;
+
+	LockDatabaseObject(RelationRelationId, range->cursor, 0, ExclusiveLock);
+	value = Max(sg_sequence_get(rel), range->min_value - 1);
+	if (pg_mul_s64_overflow(range->max_block_size, blocks, &skip) ||
+		skip > range->max_value - value)
+		skip = range->max_value - value;
+	(void) sg_sequence_put(rel, value + Max(skip, 0));
+	UnlockDatabaseObject(RelationRelationId, range->cursor, 0, ExclusiveLock);
+}
+
+/*
+ * The same for all ranges.  Waits for nobody: returns false, with nothing
+ * moved, if a cursor is locked, as by an ALTER SEQUENCE that is not committed.
+ */
+static bool
+cursors_skip(int64 blocks)
+{
+	List	   *ranges = sg_allocation_ranges();
+	List	   *rels = NIL;
+	ListCell   *range;
+	ListCell   *rel;
+	bool		complete = true;
+
+	foreach(range, ranges)
+	{
+		Oid			cursor = ((SgRange *) lfirst(range))->cursor;
+		Relation	opened = sg_sequence_open(cursor, RowExclusiveLock, true);
+
+		if (opened == NULL)
+		{
+			complete = false;
+			break;
+		}
+		rels = lappend(rels, opened);
+	}
+	if (complete)
+		forboth(range, ranges, rel, rels)
+			cursor_skip(lfirst(range), lfirst(rel), blocks);
+	foreach(rel, rels)
+		relation_close(lfirst(rel), RowExclusiveLock);
+	return complete;
+}
+
+/* Write that the ledger serves here now. */
+static void
+ledger_take_up(const Place *here, Verdict verdict)
+{
+	Datum		id = DirectFunctionCall1(gen_random_uuid, (Datum) 0);
+	LedgerPage	page;
+	SgLedgerState *state = ledger_begin(&page);
+
+	place_note(state, here);
+	if (verdict == VERDICT_BEGIN)
+		state->id = *DatumGetUUIDP(id);
+	else
+		state->epoch++;
+	(void) ledger_end(&page);
+}
+
+SgHold
+sg_hold_check(void)
+{
+	SgLedgerState state;
+	Place		here;
+	Verdict		verdict;
+	bool		busy = false;
+
+	PreventCommandDuringRecovery("giving out blocks of a range");
+	place_get(&here);
+	sg_hold_state(&state);
+	verdict = ledger_judge(&state, &here);
+	if (verdict == VERDICT_GO_ON)
+		return SG_HOLD_NONE;
+
+	lock_ledger();
+	sg_hold_state(&state);
+	verdict = ledger_judge(&state, &here);
+	if (verdict == VERDICT_TAKE_UP_SKIPPING)
+		busy = !cursors_skip(2);
+	if (!busy && (verdict == VERDICT_BEGIN || verdict == VERDICT_TAKE_UP ||
+				  verdict == VERDICT_TAKE_UP_SKIPPING))
+		ledger_take_up(&here, verdict);
+	unlock_ledger();
+
+	if (busy)
+		return SG_HOLD_BUSY;
+	switch (verdict)
+	{
+		case VERDICT_NODE_AHEAD:
+			return SG_HOLD_NODE_AHEAD;
+		case VERDICT_OTHER_SERVER:
+			return SG_HOLD_OTHER_SERVER;
+		case VERDICT_OTHER_TIMELINE:
+			return SG_HOLD_OTHER_TIMELINE;
+		default:
+			return SG_HOLD_NONE;
+	}
+}
+
+const char *
+sg_hold_reason(SgHold hold)
+{
+	switch (hold)
+	{
+		case SG_HOLD_NONE:
+			break;
+		case SG_HOLD_NODE_AHEAD:
+			return "A node knows of blocks that this ledger does not, so the ledger is an older state.";
+		case SG_HOLD_OTHER_SERVER:
+			return "The ledger served on another server or in another database, so it is a copy or was restored.";
+		case SG_HOLD_OTHER_TIMELINE:
+			return "The server was promoted or restored, and the ledger may lack its newest blocks.";
+		case SG_HOLD_BUSY:
+			return "The ledger cannot be taken up while a transaction alters the cursor of a range.";
+	}
+	return NULL;
+}
+
+void
+sg_hold_require(void)
+{
+	SgHold		hold = sg_hold_check();
+
+	if (hold == SG_HOLD_BUSY)
+		ereport(ERROR,
+				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+				 errmsg("could not take up the ledger of ranges"),
+				 errdetail_internal("%s", sg_hold_reason(hold))));
+	if (hold != SG_HOLD_NONE)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("coordinator holds its blocks back"),
+				 errdetail_internal("%s", sg_hold_reason(hold)),
+				 errhint("Use seqgen.range_resume() to leap over what may have been given out, and go on.")));
+}
+
+void
+sg_hold_compare(int64 epoch, int64 number)
+{
+	SgLedgerState seen;
+	LedgerPage	page;
+	SgLedgerState *state;
+
+	if (epoch < 0 || epoch > MAX_NUMBER || number < 0 || number > MAX_NUMBER)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("epoch or ledger number of a request is out of range")));
+	sg_hold_state(&seen);
+	if (epoch <= Max(seen.epoch, seen.seen_epoch) &&
+		number <= Max(seen.number, seen.seen_number) &&
+		(seen.held || (epoch <= seen.epoch && number <= seen.number)))
+		return;
+
+	state = ledger_begin(&page);
+	if (epoch > state->epoch || number > state->number)
+	{
+		state->held = true;
+		state->seen_epoch = Max(state->seen_epoch, epoch);
+		state->seen_number = Max(state->seen_number, number);
+	}
+	(void) ledger_end(&page);
+}
+
+/* Has a standby confirmed all that was given out until now?  Then note it. */
+static void
+ledger_become_synchronous(void)
+{
+	SgLedgerState before;
+	LedgerPage	page;
+	SgLedgerState *state;
+
+	sg_hold_state(&before);
+	if (before.synchronous)
+		return;
+	sg_bound_flush(sg_hold_touch());
+	state = ledger_begin(&page);
+	if (state->number == before.number)
+		state->synchronous = true;
+	(void) ledger_end(&page);
+}
+
+void
+sg_hold_require_durable(void)
+{
+	int			least = sg_range_require_sync ? SYNCHRONOUS_COMMIT_REMOTE_FLUSH : SYNCHRONOUS_COMMIT_LOCAL_FLUSH;
+
+	if (sg_range_require_sync && (max_wal_senders == 0 || !SyncStandbysInUse()))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("no synchronous standby is named"),
+				 errdetail("seqgen.range_require_sync demands that one confirms every block."),
+				 errhint("Set synchronous_standby_names.")));
+	if (synchronous_commit < least)
+		(void) set_config_option("synchronous_commit", sg_range_require_sync ? "on" : "local",
+								 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
+	if (sg_range_require_sync)
+		ledger_become_synchronous();
+}
+
+XLogRecPtr
+sg_hold_count(bool shared, SgLedgerState *copy)
+{
+	LedgerPage	page;
+	SgLedgerState *state = ledger_begin(&page);
+
+	state->number++;
+	if (shared)
+		state->shared = true;
+	if (!sg_range_require_sync)
+		state->synchronous = false;
+	memcpy(copy, state, offsetof(SgLedgerState, held) + sizeof(bool));
+	return ledger_end(&page);
+}
+
+void
+sg_hold_note_foreign_rows(void)
+{
+	SgLedgerState before;
+	LedgerPage	page;
+	SgLedgerState *state;
+
+	sg_hold_state(&before);
+	if (before.shared && !before.synchronous)
+		return;
+	state = ledger_begin(&page);
+	state->shared = true;
+	state->synchronous = false;
+	(void) ledger_end(&page);
+}
+
+
+/*
+ * SQL
+ */
+
+PG_FUNCTION_INFO_V1(sg_range_resume);
+Datum
+sg_range_resume(PG_FUNCTION_ARGS)
+{
+	int64		skip = PG_GETARG_INT64(0);
+	Oid			table = sg_catalog_relation("range_ledger");
+	Place		here;
+	LedgerPage	page;
+	SgLedgerState *state;
+	XLogRecPtr	lsn;
+
+	if (!OidIsValid(table) || !object_ownercheck(RelationRelationId, table, GetUserId()))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to end the hold of a coordinator"),
+				 errhint("Only the owner of the extension may.")));
+	PreventCommandIfReadOnly("seqgen.range_resume()");
+	PreventCommandDuringRecovery("seqgen.range_resume()");
+	if (skip < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("number of blocks to leap over must not be negative")));
+	if (sg_hold_check() == SG_HOLD_NONE)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("coordinator does not hold its blocks back")));
+
+	place_get(&here);
+	lock_ledger();
+	if (!cursors_skip(skip))
+		ereport(ERROR,
+				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+				 errmsg("could not take up the ledger of ranges"),
+				 errdetail_internal("%s", sg_hold_reason(SG_HOLD_BUSY))));
+	state = ledger_begin(&page);
+	place_note(state, &here);
+	state->epoch = Max(state->epoch, state->seen_epoch) + 1;
+	state->number = Max(state->number, state->seen_number) + 1;
+	state->seen_epoch = state->seen_number = 0;
+	state->held = false;
+	state->synchronous = false;
+	lsn = ledger_end(&page);
+	unlock_ledger();
+	sg_bound_flush(lsn);
+	PG_RETURN_VOID();
+}
+
+/* What the view shows; takes nothing up, and works in recovery. */
+PG_FUNCTION_INFO_V1(sg_range_hold);
+Datum
+sg_range_hold(PG_FUNCTION_ARGS)
+{
+	SgLedgerState state;
+	Place		here;
+	SgHold		hold = SG_HOLD_NONE;
+	TupleDesc	desc;
+	Datum		values[2];
+	bool		nulls[2] = {false};
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	sg_hold_state(&state);
+	if (!RecoveryInProgress())
+	{
+		place_get(&here);
+		switch (ledger_judge(&state, &here))
+		{
+			case VERDICT_NODE_AHEAD:
+				hold = SG_HOLD_NODE_AHEAD;
+				break;
+			case VERDICT_OTHER_SERVER:
+				hold = SG_HOLD_OTHER_SERVER;
+				break;
+			case VERDICT_OTHER_TIMELINE:
+				hold = SG_HOLD_OTHER_TIMELINE;
+				break;
+			default:
+				break;
+		}
+	}
+	else if (state.held)
+		hold = SG_HOLD_NODE_AHEAD;
+	values[0] = BoolGetDatum(hold != SG_HOLD_NONE);
+	nulls[1] = hold == SG_HOLD_NONE;
+	values[1] = nulls[1] ? (Datum) 0 : CStringGetTextDatum(sg_hold_reason(hold));
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
+}
+
+/*
+ * A row from outside, as from a restore: what it says is merged into the only
+ * row, but for where it served.  So the next one who asks finds a hold, or
+ * leaps over two blocks.
+ */
+static void
+ledger_merge(HeapTuple tuple, TupleDesc desc)
+{
+	SgLedgerState from;
+	LedgerPage	page;
+	SgLedgerState *state;
+	HeapTuple	flat = heap_copytuple(tuple);
+
+	if (HeapTupleHasNulls(flat) || HeapTupleHeaderGetNatts(flat->t_data) < Natts_ledger)
+		ereport(ERROR,
+				(errcode(ERRCODE_NOT_NULL_VIOLATION),
+				 errmsg("a row of seqgen.range_ledger has no nulls")));
+	memcpy(&from, (char *) flat->t_data + flat->t_data->t_hoff,
+		   offsetof(SgLedgerState, held) + sizeof(bool));
+	if (from.epoch < 0 || from.epoch > MAX_NUMBER || from.number < 0 || from.number > MAX_NUMBER ||
+		from.seen_epoch < 0 || from.seen_epoch > MAX_NUMBER ||
+		from.seen_number < 0 || from.seen_number > MAX_NUMBER)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("epoch or number of a ledger is out of range")));
+
+	state = ledger_begin(&page);
+	state->id = from.id;
+	state->epoch = Max(state->epoch, from.epoch);
+	state->number = Max(state->number, from.number);
+	state->seen_epoch = Max(state->seen_epoch, from.seen_epoch);
+	state->seen_number = Max(state->seen_number, from.seen_number);
+	state->system_identifier = 0;
+	state->database = InvalidOid;
+	state->timeline = 0;
+	state->shared |= from.shared;
+	state->synchronous = false;
+	state->held |= from.held;
+	(void) ledger_end(&page);
+}
+
+PG_FUNCTION_INFO_V1(sg_range_ledger_guard);
+Datum
+sg_range_ledger_guard(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger = (TriggerData *) fcinfo->context;
+	Relation	rel;
+	ItemPointerData tid;
+	bool		found;
+
+	sg_catalog_check_trigger(fcinfo, "range_ledger");
+	sg_catalog_refuse_truncate(trigger, "Its only row belongs to the extension.");
+
+	/* a publication of all tables brings the publisher's rows along */
+	if (IsLogicalWorker())
+		PG_RETURN_POINTER(NULL);
+
+	if (!TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("cannot change or delete the row of seqgen.range_ledger"),
+				 errhint("Use seqgen.range_resume() to end a hold.")));
+	found = ledger_find(&rel, &tid);
+	table_close(rel, RowExclusiveLock);
+	if (!found)
+		PG_RETURN_POINTER(trigger->tg_trigtuple);
+	ledger_merge(trigger->tg_trigtuple, RelationGetDescr(trigger->tg_relation));
+	PG_RETURN_POINTER(NULL);
+}

@@ -1,0 +1,83 @@
+/*-------------------------------------------------------------------------
+ *
+ * hold.h
+ *	  The state of the ledger, and whether blocks may be given out.
+ *	  Implemented in hold.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SEQGEN_HOLD_H
+#define SEQGEN_HOLD_H
+
+#include "access/xlogdefs.h"
+#include "utils/uuid.h"
+
+/*
+ * The row of seqgen.range_ledger, as it lies in its page.
+ */
+typedef struct SgLedgerState
+{
+	pg_uuid_t	id;
+	int64		epoch;
+	int64		number;			/* grows with every block */
+	int64		system_identifier;	/* of the server it served on; 0 is none */
+	int64		seen_epoch;		/* what a node knew that led to a hold */
+	int64		seen_number;
+	Oid			database;
+	int32		timeline;
+	bool		shared;			/* not only the own worker has blocks */
+	bool		synchronous;	/* a standby confirmed all that was given out */
+	bool		held;			/* until seqgen.range_resume() */
+} SgLedgerState;
+
+typedef enum SgHold
+{
+	SG_HOLD_NONE,				/* blocks may be given out */
+	SG_HOLD_NODE_AHEAD,			/* a node knows more than this ledger */
+	SG_HOLD_OTHER_SERVER,		/* the ledger served on another one */
+	SG_HOLD_OTHER_TIMELINE,		/* the server was promoted or restored */
+	SG_HOLD_BUSY,				/* the ledger could not be taken up right now */
+} SgHold;
+
+/* The state as it is. */
+extern void sg_hold_state(SgLedgerState *state);
+
+/*
+ * May blocks be given out?  Takes the ledger up if it was not used on this
+ * server before and this is safe.  Never waits for a transaction.
+ */
+extern SgHold sg_hold_check(void);
+
+/* The same, raising an error if not. */
+extern void sg_hold_require(void);
+
+/* Why not, as a sentence; NULL for SG_HOLD_NONE. */
+extern const char *sg_hold_reason(SgHold hold);
+
+/*
+ * Note what a node knows of epoch and number; if it is more than we know, the
+ * ledger is held from now on.
+ */
+extern void sg_hold_compare(int64 epoch, int64 number);
+
+/*
+ * Count a block that is about to be given out, to others than the own worker
+ * or not.  Copies the state after that.  Returns the WAL position that must be
+ * flushed before anybody hears of the block.
+ */
+extern XLogRecPtr sg_hold_count(bool shared, SgLedgerState *state);
+
+/* Note that rows have come from outside, as from a restore. */
+extern void sg_hold_note_foreign_rows(void);
+
+/*
+ * Before a block is given out: with seqgen.range_require_sync, raise an error
+ * if there is no synchronous standby.  And make the transaction's commit
+ * durable whatever the session has set.
+ */
+extern void sg_hold_require_durable(void);
+
+/* Write something, so that flushing its position flushes all before it. */
+extern XLogRecPtr sg_hold_touch(void);
+
+#endif							/* SEQGEN_HOLD_H */
