@@ -12,11 +12,14 @@ DATA = sql/seqgen--1.0.sql
 MODULE_big = seqgen
 OBJS = \
 	src/backend.o \
+	src/block.o \
 	src/bound.o \
 	src/catalog.o \
 	src/clock.o \
 	src/generator.o \
 	src/guc.o \
+	src/identity.o \
+	src/identity_text.o \
 	src/layout.o \
 	src/monitor.o \
 	src/node.o \
@@ -43,6 +46,8 @@ PROVE_TESTS = test/t/*.pl
 
 # test/unit/NAME_test.c together with src/NAME.c, without a server
 UNIT = \
+	block_test \
+	identity_text_test \
 	layout_test
 
 EXTRA_CLEAN = $(addprefix test/unit/,$(UNIT)) \

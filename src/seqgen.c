@@ -13,6 +13,7 @@
 #include "guc.h"
 #include "shmem.h"
 #include "clock.h"
+#include "identity.h"
 #include "backend.h"
 #include "generator.h"
 
@@ -34,6 +35,7 @@ _PG_init(void)
 
 	sg_shmem_init();
 	sg_clock_init();
+	sg_identity_init();
 	sg_backend_init();
 	sg_generator_init();
 }
