@@ -16,6 +16,7 @@ OBJS = \
 	src/bound.o \
 	src/catalog.o \
 	src/clock.o \
+	src/coordinator.o \
 	src/generator.o \
 	src/guc.o \
 	src/identity.o \
@@ -23,6 +24,7 @@ OBJS = \
 	src/layout.o \
 	src/monitor.o \
 	src/node.o \
+	src/remote.o \
 	src/seqgen.o \
 	src/shmem.o \
 	src/snowflake.o
@@ -34,7 +36,8 @@ REGRESS = \
 	generator \
 	settings \
 	monitor \
-	security
+	security \
+	coordinator
 REGRESS_OPTS = --inputdir=test
 REGRESS_PREP = check-server
 
@@ -60,8 +63,11 @@ PG_CONFIG = pg_config
 # mistake.  The server's own CFLAGS hold options that only gcc knows.  Nobody
 # replaces our functions by others, so calls among them can be direct: before
 # version 16, where they are hidden, this takes some percent off a draw.
+# libpq's headers come after the server's: where they lie there are also some
+# of the server's names, maybe of another version.
 SERVER_HEADERS := $(shell $(PG_CONFIG) --includedir-server)
-PG_CPPFLAGS = -I$(srcdir)/src -isystem $(SERVER_HEADERS)
+PG_CPPFLAGS = -I$(srcdir)/src -isystem $(SERVER_HEADERS) -isystem $(libpq_srcdir)
+SHLIB_LINK_INTERNAL = $(libpq)
 PG_CFLAGS = -Wno-unused-parameter -fno-semantic-interposition
 ifneq (,$(findstring clang,$(CC)))
 PG_CFLAGS += -Wno-unknown-warning-option -Wno-ignored-optimization-argument
