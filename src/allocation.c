@@ -682,6 +682,8 @@ rows_forget(const char *table, const char *index_name, Oid relid)
 void
 sg_allocation_forget(Oid relid)
 {
+	rows_forget("range_holding", "range_holding_pkey", relid);
+	rows_forget("range_source", "range_source_pkey", relid);
 	rows_forget("range_generator", "range_generator_pkey", relid);
 	rows_forget("range_allocation", "range_allocation_pkey", relid);
 }

@@ -52,6 +52,7 @@
 #include "compat.h"
 #include "shmem.h"
 #include "catalog.h"
+#include "counter.h"
 #include "bound.h"
 #include "generator.h"
 #include "sequence.h"

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * coordinator.c
+ * request.c
  *	  What a coordinator answers to nodes.
  *
  * One function, one statement, one row: a node asks for a block, or reports on

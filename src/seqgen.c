@@ -17,6 +17,8 @@
 #include "backend.h"
 #include "slot.h"
 #include "generator.h"
+#include "worker.h"
+#include "supply.h"
 
 PG_MODULE_MAGIC;
 
@@ -40,4 +42,6 @@ _PG_init(void)
 	sg_backend_init();
 	sg_slot_init();
 	sg_generator_init();
+	sg_worker_init();
+	sg_supply_init();
 }
