@@ -727,7 +727,7 @@ CREATE TABLE seqgen.range_holding (
 	incarnation uuid,
 	request bigint CHECK (request > 0),
 	size bigint NOT NULL CHECK (size > 0),
-	block int8range CHECK (NOT isempty(block) AND lower(block) IS NOT NULL AND upper(block) IS NOT NULL),
+	block int8range CHECK (NOT isempty(block) AND NOT lower_inf(block) AND NOT upper_inf(block)),
 	own boolean NOT NULL,
 	state name NOT NULL CHECK (state IN ('requested', 'held', 'in doubt')),
 	running uuid NOT NULL,

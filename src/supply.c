@@ -1087,9 +1087,14 @@ supply_run(void)
 	}
 	if (!own)
 	{
-		wait = sooner(wait, sg_remote_time_left());
-		if (session_wanted && sg_remote_poll() == SG_REMOTE_CLOSED)
+		SgRemoteState state = sg_remote_poll();
+
+		/* what came in meanwhile is not announced by the socket again */
+		if (state == SG_REMOTE_ANSWERED || state == SG_REMOTE_FAILED)
+			wait = 0;
+		else if (state == SG_REMOTE_CLOSED && session_wanted)
 			wait = sooner(wait, ms_until(connect_at));
+		wait = sooner(wait, sg_remote_time_left());
 	}
 	return wait;
 }
