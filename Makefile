@@ -48,7 +48,8 @@ REGRESS = \
 	generator \
 	settings \
 	monitor \
-	security
+	security \
+	coordinator
 REGRESS_OPTS = --inputdir=test
 REGRESS_PREP = check-server
 
@@ -74,8 +75,11 @@ PG_CONFIG = pg_config
 # mistake.  The server's own CFLAGS hold options that only gcc knows.  Nobody
 # replaces our functions by others, so calls among them can be direct: before
 # version 16, where they are hidden, this takes some percent off a draw.
+# libpq's headers come after the server's: where they lie there are also some
+# of the server's names, maybe of another version.
 SERVER_HEADERS := $(shell $(PG_CONFIG) --includedir-server)
-PG_CPPFLAGS = -I$(srcdir)/src -isystem $(SERVER_HEADERS)
+PG_CPPFLAGS = -I$(srcdir)/src -isystem $(SERVER_HEADERS) -isystem $(libpq_srcdir)
+SHLIB_LINK_INTERNAL = $(libpq)
 PG_CFLAGS = -Wno-unused-parameter -fno-semantic-interposition
 ifneq (,$(findstring clang,$(CC)))
 PG_CFLAGS += -Wno-unknown-warning-option -Wno-ignored-optimization-argument

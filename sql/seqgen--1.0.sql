@@ -854,6 +854,26 @@ GRANT EXECUTE ON FUNCTION seqgen.range_block_state() TO pg_monitor;
 
 
 --
+-- coordinator: the wrapper
+--
+-- A foreign server of this wrapper and a user mapping for the extension's owner
+-- name the coordinator of this database's ranges.  USAGE is granted to nobody:
+-- whoever may create such a server decides where all ranges come from.
+--
+
+CREATE FUNCTION seqgen.coordinator_validator(text[], oid) RETURNS void
+	AS 'MODULE_PATHNAME', 'sg_coordinator_validator' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION seqgen.coordinator_validator(text[], oid)
+	IS 'checks the options of a coordinator and of its user mappings';
+
+CREATE FOREIGN DATA WRAPPER seqgen_coordinator VALIDATOR seqgen.coordinator_validator;
+
+COMMENT ON FOREIGN DATA WRAPPER seqgen_coordinator
+	IS 'names the coordinator that grants blocks of ranges to this database';
+
+
+--
 -- monitor: what goes on
 --
 

@@ -1,0 +1,712 @@
+/*-------------------------------------------------------------------------
+ *
+ * remote.c
+ *	  The worker's session with the coordinator.
+ *
+ * Promises:
+ *	1. Nothing waits, except for the look-up of a host's name, which is kept
+ *	   to about a second a name server.
+ *	2. Every step has a deadline, and each host one of its own, so that one
+ *	   that swallows packets does not keep us from the next.
+ *	3. A call is answered only when its transaction has ended: a commit that
+ *	   fails, or is not confirmed by a standby, shows after the row.
+ *	4. What the coordinator sends is taken apart here, and believed nowhere:
+ *	   it has exactly the shape of a row of seqgen.range_request or is
+ *	   malformed, and no answer, of whatever size, is kept.
+ *	5. No memory of libpq is lost: nothing between obtaining and freeing it
+ *	   can raise an error.
+ *
+ * The only file that knows libpq.  It uses no fast-path call and no
+ * cancellation (the latter waits): a call that is given up is ended by closing
+ * the connection, and there by the statement_timeout that we set.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <errno.h>
+#include <poll.h>
+#ifdef __GLIBC__
+#include <resolv.h>
+#endif
+
+#include "catalog/pg_type_d.h"
+#include "libpq-fe.h"
+#include "mb/pg_wchar.h"
+#include "storage/fd.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+
+#include "clock.h"
+#include "remote.h"
+
+#define USECS_PER_MS		INT64CONST(1000)
+#define STATEMENT_TIMEOUT	10000	/* ms */
+
+/* a result larger than this leaves libpq with buffers that are as large */
+#define LARGE_RESULT		65536	/* bytes */
+
+/*
+ * The settings of the session there.  Its own time-out is the shorter one, so
+ * that it can say what took so long.  Warnings must come whatever the role's
+ * settings are: they tell of a wait for a standby that was canceled.
+ */
+#define SESSION_OPTIONS \
+	"-c statement_timeout=9s -c lock_timeout=5s -c search_path=pg_catalog " \
+	"-c client_min_messages=warning -c default_transaction_isolation=read\\ committed"
+
+#define REQUEST \
+	"SELECT * FROM seqgen.range_request($1::pg_catalog.text, $2::pg_catalog.uuid, " \
+	"$3::pg_catalog.int8, $4::pg_catalog.int8, $5::pg_catalog.uuid, $6::pg_catalog.uuid, " \
+	"$7::pg_catalog.text, $8::pg_catalog.int8, $9::pg_catalog.int8, $10::pg_catalog.int8, " \
+	"$11::pg_catalog.int8)"
+
+/* columns of its result */
+enum
+{
+	COLUMN_STATUS,
+	COLUMN_LO,
+	COLUMN_HI,
+	COLUMN_EPOCH,
+	COLUMN_LEDGER,
+	COLUMN_LEDGER_ID,
+	COLUMN_MESSAGE,
+	COLUMN_COUNT,
+};
+
+static const Oid column_types[COLUMN_COUNT] = {
+	[COLUMN_STATUS] = TEXTOID,
+	[COLUMN_LO] = INT8OID,
+	[COLUMN_HI] = INT8OID,
+	[COLUMN_EPOCH] = INT8OID,
+	[COLUMN_LEDGER] = INT8OID,
+	[COLUMN_LEDGER_ID] = UUIDOID,
+	[COLUMN_MESSAGE] = TEXTOID,
+};
+
+typedef struct Session
+{
+	SgRemoteState state;
+	PGconn	   *conn;			/* NULL if closed */
+	int			first_host;		/* where to begin */
+	int			tried;			/* hosts tried before the one under way */
+	PostgresPollingStatusType wants;	/* CONNECTING: what to wait for */
+	bool		unsent;			/* BUSY: not all of the call is sent */
+	bool		has_row;		/* BUSY: a row has come */
+	bool		oversized;		/* BUSY: to be closed after the answer */
+	int64		deadline;		/* us of sg_clock_elapsed; 0 if none */
+	SgRemoteAnswer answer;
+	char		error[SG_REMOTE_TEXT_SIZE];
+	SgCoordinator coordinator;
+} Session;
+
+static Session session;
+
+/* ---- text of others */
+
+/*
+ * Append to a text of SG_REMOTE_TEXT_SIZE what fits, or of that the first line
+ * only: what is no character becomes '?', and what would break the line a
+ * space.
+ */
+static void
+text_append(char *text, const char *more, bool first_line)
+{
+	int			encoding = GetDatabaseEncoding();
+	int			length = strlen(text);
+	int			left = strnlen(more, 4 * SG_REMOTE_TEXT_SIZE);
+
+	while (left > 0 && !(first_line && *more == '\n'))
+	{
+		int			size = pg_encoding_verifymbchar(encoding, more, left);
+
+		if (length + Max(size, 1) >= SG_REMOTE_TEXT_SIZE)
+			break;
+		if (size > 1)
+			memcpy(text +length, more, size);
+		else if (size < 1)
+			text[		length] = '?';
+
+		else
+			text[		length] = ((unsigned char) *more < ' ' || *more == '\x7f') ? ' ' : *more;
+
+		length += Max(size, 1);
+		more += Max(size, 1);
+		left -= Max(size, 1);
+	}
+	text[		length] = '\0';
+}
+
+static void
+text_set(char *text, const char *to)
+{
+	text[		0] = '\0';
+
+	text_append(text, to, false);
+}
+
+static bool
+parse_int64(const char *text, int64 *value)
+{
+	const char *digits = text +(text[0] == '-');
+	size_t		length = strlen(digits);
+	char	   *end;
+
+	if (length < 1 || length > 19 || strspn(digits, "0123456789") != length)
+		return false;
+	errno = 0;
+	*value = strtoll(text, &end, 10);
+	return errno == 0 && *end == '\0';
+}
+
+static int
+hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* As uuid_out writes it. */
+static bool
+parse_uuid(const char *text, pg_uuid_t *uuid)
+{
+	const char *p = text;
+
+	if (strlen(text) != 36)
+		return false;
+	for (int i = 0; i < UUID_LEN; i++)
+	{
+		int			high;
+		int			low;
+
+		if ((i == 4 || i == 6 || i == 8 || i == 10) && *p++ != '-')
+			return false;
+		high = hex_digit(*p++);
+		low = hex_digit(*p++);
+		if (high < 0 || low < 0)
+			return false;
+		uuid->data[i] = (unsigned char) (high << 4 | low);
+	}
+	return true;
+}
+
+/* ---- the end of a connection */
+
+static void
+session_disconnect(void)
+{
+	if (session.conn == NULL)
+		return;
+	PQfinish(session.conn);
+	session.conn = NULL;
+	ReleaseExternalFD();
+}
+
+static void
+session_set(SgRemoteState state, int64 timeout_ms)
+{
+	session.state = state;
+	session.deadline = timeout_ms > 0 ? sg_clock_elapsed() + timeout_ms * USECS_PER_MS : 0;
+}
+
+static bool
+session_is_late(void)
+{
+	return session.deadline != 0 && sg_clock_elapsed() >= session.deadline;
+}
+
+/* The connection is of no more use. */
+static void
+session_fail(const char *reason)
+{
+	session.error[0] = '\0';
+	text_append(session.error, reason, true);
+	session_disconnect();
+	session_set(SG_REMOTE_FAILED, 0);
+}
+
+/* The call has come to its end. */
+static void
+session_answered(SgRemoteOutcome outcome)
+{
+	session.answer.outcome = outcome;
+	session_set(SG_REMOTE_ANSWERED, 0);
+}
+
+/* Nothing that follows can be trusted either. */
+static void
+session_malformed(const char *problem)
+{
+	text_set(session.answer.message, problem);
+	session_disconnect();
+	session_answered(SG_REMOTE_MALFORMED);
+}
+
+/* ---- connecting */
+
+/*
+ * With its defaults the resolver of glibc waits ten seconds for each name
+ * server that is down, and meanwhile this process would serve no interrupts.
+ */
+static void
+resolver_hurry(void)
+{
+#ifdef __GLIBC__
+	static bool done = false;
+
+	if (done || res_init() != 0)
+		return;
+	_res.retrans = 1;			/* s */
+	_res.retry = 1;
+	done = true;
+#endif
+}
+
+static int
+current_host(void)
+{
+	return (session.first_host + session.tried) % session.coordinator.host_count;
+}
+
+/* Note why the current host will not do, for the case that none does. */
+static void
+host_note(const char *reason)
+{
+	if (session.error[0] != '\0')
+		text_append(session.error, "; ", true);
+	text_append(session.error, reason, true);
+	session_disconnect();
+}
+
+/* The severity in English, whatever the language of the other side. */
+static bool
+result_has_severity(const PGresult *result, const char *severity)
+{
+	const char *found = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+
+	return found != NULL && strcmp(found, severity) == 0;
+}
+
+static void
+receive_notice(void *arg, const PGresult *result)
+{
+	if (result_has_severity(result, "WARNING"))
+		session.answer.warned = true;
+}
+
+/* Returns false, with the reason noted, if the attempt fails at once. */
+static bool
+host_start(void)
+{
+	const char *keywords[SG_COORDINATOR_MAX_PARAMS + 4];
+	const char *values[SG_COORDINATOR_MAX_PARAMS + 4];
+	int			count = sg_coordinator_params(&session.coordinator, current_host(), keywords, values);
+
+	keywords[count] = "client_encoding";
+	values[count++] = GetDatabaseEncodingName();
+	keywords[count] = "options";
+	values[count++] = SESSION_OPTIONS;
+	keywords[count] = NULL;
+	values[count] = NULL;
+
+	if (!AcquireExternalFD())
+	{
+		host_note("too many files are open for a connection to the coordinator");
+		return false;
+	}
+	session.conn = PQconnectStartParams(keywords, values, 0);
+	if (session.conn == NULL)
+	{
+		ReleaseExternalFD();
+		host_note("out of memory for a connection to the coordinator");
+		return false;
+	}
+	PQsetNoticeReceiver(session.conn, receive_notice, NULL);
+	if (PQstatus(session.conn) == CONNECTION_BAD)
+	{
+		host_note(PQerrorMessage(session.conn));
+		return false;
+	}
+	session.wants = PGRES_POLLING_WRITING;
+	session_set(SG_REMOTE_CONNECTING, session.coordinator.connect_timeout * INT64CONST(1000));
+	return true;
+}
+
+/* Start with the current host, or with the first after it that can be tried. */
+static void
+host_start_any(void)
+{
+	for (; session.tried < session.coordinator.host_count; session.tried++)
+		if (host_start())
+			return;
+	session_set(SG_REMOTE_FAILED, 0);
+}
+
+static void
+host_failed(const char *reason)
+{
+	host_note(reason);
+	session.tried++;
+	host_start_any();
+}
+
+static void
+host_late(void)
+{
+	char		reason[SG_REMOTE_TEXT_SIZE];
+	const char *host = PQhost(session.conn);
+
+	snprintf(reason, sizeof(reason), "connection to \"%s\", port %s, timed out after %d s",
+			 host ? host : "", PQport(session.conn), session.coordinator.connect_timeout);
+	host_failed(reason);
+}
+
+static void
+host_connected(void)
+{
+	if (session.coordinator.password_required && !PQconnectionUsedPassword(session.conn))
+		host_failed("the coordinator did not ask for a password, and the owner of the foreign server is not a superuser");
+	else if (PQsetnonblocking(session.conn, 1) != 0)
+		host_failed(PQerrorMessage(session.conn));
+	else
+	{
+		session.first_host = current_host();
+		session_set(SG_REMOTE_IDLE, 0);
+	}
+}
+
+/* libpq must not be asked to go on before the socket is ready. */
+static bool
+socket_is_ready(void)
+{
+	struct pollfd fd = {
+		.fd = PQsocket(session.conn),
+		.events = session.wants == PGRES_POLLING_READING ? POLLIN : POLLOUT,
+	};
+
+	return fd.fd < 0 || poll(&fd, 1, 0) > 0;
+}
+
+static void
+session_connect(void)
+{
+	if (socket_is_ready())
+	{
+		session.wants = PQconnectPoll(session.conn);
+		if (session.wants == PGRES_POLLING_FAILED)
+			return host_failed(PQerrorMessage(session.conn));
+		if (session.wants == PGRES_POLLING_OK)
+			return host_connected();
+	}
+	if (session_is_late())
+		host_late();
+}
+
+/* ---- an answer */
+
+static const char *
+column(const PGresult *result, int number)
+{
+	return PQgetisnull(result, 0, number) ? NULL : PQgetvalue(result, 0, number);
+}
+
+/* NULL is right too, and leaves found as it is. */
+static bool
+column_int64(const PGresult *result, int number, int64 *value, bool *found)
+{
+	const char *text = column(result, number);
+
+	if (text == NULL)
+		return true;
+	*found = true;
+	return parse_int64(text, value);
+}
+
+/* Texts that libpq shows us shorter than they came have a zero byte inside. */
+static bool
+row_has_shape(const PGresult *result)
+{
+	if (PQntuples(result) != 1 || PQnfields(result) != COLUMN_COUNT)
+		return false;
+	for (int i = 0; i < COLUMN_COUNT; i++)
+		if (PQftype(result, i) != column_types[i] || PQfformat(result, i) != 0 ||
+			strlen(PQgetvalue(result, 0, i)) != (size_t) PQgetlength(result, 0, i))
+			return false;
+	return true;
+}
+
+static bool
+row_get_status(const PGresult *result, SgRemoteAnswer *answer)
+{
+	const char *status = column(result, COLUMN_STATUS);
+	size_t		length = status == NULL ? 0 : strlen(status);
+
+	if (length < 1 || length >= SG_REMOTE_STATUS_SIZE ||
+		strspn(status, "abcdefghijklmnopqrstuvwxyz") != length)
+		return false;
+	strcpy(answer->status, status);
+	return true;
+}
+
+/* Both ends or none. */
+static bool
+row_get_block(const PGresult *result, SgRemoteAnswer *answer)
+{
+	bool		has_lo = false;
+	bool		has_hi = false;
+
+	if (!column_int64(result, COLUMN_LO, &answer->lo, &has_lo) ||
+		!column_int64(result, COLUMN_HI, &answer->hi, &has_hi) || has_lo != has_hi)
+		return false;
+	answer->has_block = has_lo;
+	return true;
+}
+
+/* All three, or it counts as none. */
+static bool
+row_get_ledger(const PGresult *result, SgRemoteAnswer *answer)
+{
+	const char *id = column(result, COLUMN_LEDGER_ID);
+	bool		has_epoch = false;
+	bool		has_ledger = false;
+
+	if (!column_int64(result, COLUMN_EPOCH, &answer->epoch, &has_epoch) ||
+		!column_int64(result, COLUMN_LEDGER, &answer->ledger, &has_ledger) ||
+		(id != NULL && !parse_uuid(id, &answer->ledger_id)))
+		return false;
+	answer->has_ledger = has_epoch && has_ledger && id != NULL;
+	return true;
+}
+
+/* NULL, or what is wrong with the row. */
+static const char *
+row_read(const PGresult *result, SgRemoteAnswer *answer)
+{
+	if (!row_has_shape(result))
+		return "The row does not have the columns of a coordinator's answer.";
+	if (!row_get_status(result, answer))
+		return "The status is not one of a coordinator.";
+	if (!row_get_block(result, answer))
+		return "The block is not a pair of numbers.";
+	if (!row_get_ledger(result, answer))
+		return "The epoch, the number or the id of the ledger is not one.";
+	if (strcmp(answer->status, "granted") == 0 && !(answer->has_block && answer->has_ledger))
+		return "A block is granted, and the block or the ledger is missing.";
+	if (column(result, COLUMN_MESSAGE) != NULL)
+		text_set(answer->message, column(result, COLUMN_MESSAGE));
+	return NULL;
+}
+
+static void
+session_take_row(const PGresult *result)
+{
+	const char *problem;
+
+	if (session.has_row)
+		return session_malformed("The answer has more than one row.");
+	session.has_row = true;
+	problem = row_read(result, &session.answer);
+	if (problem != NULL)
+		session_malformed(problem);
+}
+
+/*
+ * An error of the call, or the end of the connection: that has the severity
+ * FATAL if it is the other side's, and no SQLSTATE if it is libpq's.
+ */
+static void
+session_take_error(const PGresult *result)
+{
+	const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+	const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+
+	if (sqlstate == NULL || strlen(sqlstate) != 5 || !result_has_severity(result, "ERROR"))
+		return session_fail(message != NULL ? message : PQresultErrorMessage(result));
+
+	memset(&session.answer, 0, sizeof(SgRemoteAnswer));
+	session.answer.outcome = SG_REMOTE_ERROR;
+	for (int i = 0; i < 5; i++)
+		session.answer.sqlstate[i] = isalnum((unsigned char) sqlstate[i]) ? sqlstate[i] : '?';
+	text_set(session.answer.message, message != NULL ? message : "");
+}
+
+/* A result that is not the end; it is freed by the caller. */
+static void
+session_take(const PGresult *result)
+{
+	session.oversized |= PQresultMemorySize(result) > LARGE_RESULT;
+	switch (PQresultStatus(result))
+	{
+		case PGRES_SINGLE_TUPLE:
+			return session_take_row(result);
+		case PGRES_TUPLES_OK:
+			/* what follows the rows */
+			return;
+		case PGRES_FATAL_ERROR:
+			return session_take_error(result);
+		default:
+			return session_malformed("The answer is not the result of a query.");
+	}
+}
+
+/* No more results: the transaction has ended. */
+static void
+session_take_end(void)
+{
+	if (session.answer.outcome == SG_REMOTE_ERROR)
+		session_answered(SG_REMOTE_ERROR);
+	else if (!session.has_row)
+		session_malformed("The answer has no row.");
+	else if (PQtransactionStatus(session.conn) != PQTRANS_IDLE)
+		session_malformed("The answer leaves a transaction open.");
+	else
+		session_answered(SG_REMOTE_ROW);
+	if (session.oversized)
+		session_disconnect();
+}
+
+/* Nobody asked for them, so they are not kept. */
+static void
+session_drop_notifications(void)
+{
+	PGnotify   *notify;
+
+	while ((notify = PQnotifies(session.conn)) != NULL)
+		PQfreemem(notify);
+}
+
+static void
+session_talk(void)
+{
+	if (session.unsent)
+	{
+		int			flushed = PQflush(session.conn);
+
+		if (flushed < 0)
+			return session_fail(PQerrorMessage(session.conn));
+		session.unsent = flushed > 0;
+	}
+	if (!PQconsumeInput(session.conn))
+		return session_fail(PQerrorMessage(session.conn));
+
+	while (!PQisBusy(session.conn) && session.state == SG_REMOTE_BUSY)
+	{
+		PGresult   *result = PQgetResult(session.conn);
+
+		if (result == NULL)
+			return session_take_end();
+		session_take(result);
+		PQclear(result);
+		if (session.conn == NULL)
+			return;
+	}
+	session_drop_notifications();
+	if (session_is_late())
+		session_fail("the coordinator did not answer in time");
+}
+
+/* ---- the interface */
+
+static void
+session_at_exit(int code, Datum arg)
+{
+	sg_remote_close();
+}
+
+void
+sg_remote_open(const SgCoordinator *coordinator)
+{
+	static bool registered = false;
+
+	if (!registered)
+		on_proc_exit(session_at_exit, (Datum) 0);
+	registered = true;
+	resolver_hurry();
+
+	session_disconnect();
+	if (!sg_coordinator_equal(coordinator, &session.coordinator))
+		session.first_host = 0;
+	session.coordinator = *coordinator;
+	session.tried = 0;
+	session.error[0] = '\0';
+	host_start_any();
+}
+
+void
+sg_remote_close(void)
+{
+	session_disconnect();
+	session_set(SG_REMOTE_CLOSED, 0);
+}
+
+SgRemoteState
+sg_remote_poll(void)
+{
+	if (session.state == SG_REMOTE_CONNECTING)
+		session_connect();
+	else if (session.state == SG_REMOTE_IDLE || session.state == SG_REMOTE_BUSY)
+		session_talk();
+	return session.state;
+}
+
+int
+sg_remote_events(pgsocket *socket)
+{
+	*socket = session.conn != NULL ? PQsocket(session.conn) : PGINVALID_SOCKET;
+	switch (session.state)
+	{
+		case SG_REMOTE_CONNECTING:
+			return session.wants == PGRES_POLLING_READING ? WL_SOCKET_READABLE : WL_SOCKET_WRITEABLE;
+		case SG_REMOTE_IDLE:
+			return WL_SOCKET_READABLE;
+		case SG_REMOTE_BUSY:
+			return WL_SOCKET_READABLE | (session.unsent ? WL_SOCKET_WRITEABLE : 0);
+		default:
+			return 0;
+	}
+}
+
+long
+sg_remote_time_left(void)
+{
+	int64		left;
+
+	if (session.deadline == 0)
+		return -1;
+	left = session.deadline - sg_clock_elapsed();
+	return left > 0 ? (long) ((left + USECS_PER_MS - 1) / USECS_PER_MS) : 0;
+}
+
+void
+sg_remote_call(const char *const *params)
+{
+	if (session.state != SG_REMOTE_IDLE)
+		elog(ERROR, "the session with the coordinator is not ready for a call");
+
+	memset(&session.answer, 0, sizeof(SgRemoteAnswer));
+	session.has_row = false;
+	session.oversized = false;
+	session.unsent = true;
+	session_set(SG_REMOTE_BUSY, STATEMENT_TIMEOUT);
+	if (!PQsendQueryParams(session.conn, REQUEST, SG_REMOTE_PARAM_COUNT, NULL, params, NULL, NULL, 0) ||
+		!PQsetSingleRowMode(session.conn))
+		session_fail(PQerrorMessage(session.conn));
+	else
+		session_talk();
+}
+
+const SgRemoteAnswer *
+sg_remote_answer(void)
+{
+	if (session.state != SG_REMOTE_ANSWERED)
+		elog(ERROR, "the coordinator has not answered");
+	session_set(session.conn != NULL ? SG_REMOTE_IDLE : SG_REMOTE_CLOSED, 0);
+	return &session.answer;
+}
+
+const char *
+sg_remote_error(void)
+{
+	return session.error;
+}
