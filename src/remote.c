@@ -29,6 +29,8 @@
 #ifdef __GLIBC__
 #include <resolv.h>
 #endif
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 
 #include "catalog/pg_type_d.h"
 #include "libpq-fe.h"
@@ -45,6 +47,14 @@
 
 /* a result larger than this leaves libpq with buffers that are as large */
 #define LARGE_RESULT		65536	/* bytes */
+
+/*
+ * What comes for a call has some hundred bytes, or the length of an error's
+ * text.  Far above that it would only use up memory.  The kernel's own buffer
+ * is kept smaller, so that not much more comes between two looks.
+ */
+#define MAX_RECEIVED		(4 * 1024 * 1024)	/* bytes */
+#define SOCKET_BUFFER		65536	/* bytes */
 
 /*
  * The settings of the session there.  Its own time-out is the shorter one, so
@@ -94,6 +104,7 @@ typedef struct Session
 	bool		unsent;			/* BUSY: not all of the call is sent */
 	bool		has_row;		/* BUSY: a row has come */
 	bool		oversized;		/* BUSY: to be closed after the answer */
+	int64		received;		/* bytes since the last call began */
 	int64		deadline;		/* us of sg_clock_elapsed; 0 if none */
 	SgRemoteAnswer answer;
 	char		error[SG_REMOTE_TEXT_SIZE];
@@ -238,6 +249,7 @@ session_answered(SgRemoteOutcome outcome)
 static void
 session_malformed(const char *problem)
 {
+	memset(&session.answer, 0, sizeof(SgRemoteAnswer));
 	text_set(session.answer.message, problem);
 	session_disconnect();
 	session_answered(SG_REMOTE_MALFORMED);
@@ -365,13 +377,17 @@ host_late(void)
 static void
 host_connected(void)
 {
+	int			size = SOCKET_BUFFER;
+
 	if (session.coordinator.password_required && !PQconnectionUsedPassword(session.conn))
 		host_failed("the coordinator did not ask for a password, and the owner of the foreign server is not a superuser");
 	else if (PQsetnonblocking(session.conn, 1) != 0)
 		host_failed(PQerrorMessage(session.conn));
 	else
 	{
+		(void) setsockopt(PQsocket(session.conn), SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
 		session.first_host = current_host();
+		session.received = 0;
 		session_set(SG_REMOTE_IDLE, 0);
 	}
 }
@@ -576,9 +592,31 @@ session_drop_notifications(void)
 		PQfreemem(notify);
 }
 
+/* Has more come, with what waits in the socket, than a coordinator sends? */
+static bool
+session_is_flooded(void)
+{
+	int			waiting = 0;
+
+	if (ioctl(PQsocket(session.conn), FIONREAD, &waiting) == 0)
+		session.received += waiting;
+	return session.received > MAX_RECEIVED;
+}
+
+static void
+session_flooded(void)
+{
+	if (session.state == SG_REMOTE_BUSY)
+		session_malformed("The answer is too long.");
+	else
+		session_fail("the coordinator sent too much that it was not asked for");
+}
+
 static void
 session_talk(void)
 {
+	if (session_is_flooded())
+		return session_flooded();
 	if (session.unsent)
 	{
 		int			flushed = PQflush(session.conn);
@@ -685,6 +723,7 @@ sg_remote_call(const char *const *params)
 		elog(ERROR, "the session with the coordinator is not ready for a call");
 
 	memset(&session.answer, 0, sizeof(SgRemoteAnswer));
+	session.received = 0;
 	session.has_row = false;
 	session.oversized = false;
 	session.unsent = true;
