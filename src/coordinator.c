@@ -63,7 +63,7 @@ typedef struct Option
 	bool		of_server;
 	bool		of_mapping;
 	OptionKind	kind;
-	const char *choices;		/* each with a space before and after it */
+	const char *choices;		/* separated by a comma and a space */
 } Option;
 
 static const Option options[] = {
@@ -71,25 +71,25 @@ static const Option options[] = {
 	{"hostaddr", true, false, OPTION_TEXT, NULL},
 	{"port", true, false, OPTION_PORTS, NULL},
 	{"dbname", true, false, OPTION_TEXT, NULL},
-	{"target_session_attrs", true, false, OPTION_CHOICE, " any read-write primary "},
+	{"target_session_attrs", true, false, OPTION_CHOICE, "any, read-write, primary"},
 	{"connect_timeout", true, false, OPTION_SECONDS, NULL},
 	{"application_name", true, false, OPTION_TEXT, NULL},
-	{"keepalives", true, false, OPTION_CHOICE, " 0 1 "},
+	{"keepalives", true, false, OPTION_CHOICE, "0, 1"},
 	{"keepalives_idle", true, false, OPTION_NUMBER, NULL},
 	{"keepalives_interval", true, false, OPTION_NUMBER, NULL},
 	{"keepalives_count", true, false, OPTION_NUMBER, NULL},
 	{"tcp_user_timeout", true, false, OPTION_NUMBER, NULL},
-	{"channel_binding", true, false, OPTION_CHOICE, " disable prefer require "},
-	{"gssencmode", true, false, OPTION_CHOICE, " disable prefer require "},
+	{"channel_binding", true, false, OPTION_CHOICE, "disable, prefer, require"},
+	{"gssencmode", true, false, OPTION_CHOICE, "disable, prefer, require"},
 	{"krbsrvname", true, false, OPTION_TEXT, NULL},
 	{"requirepeer", true, false, OPTION_TEXT, NULL},
-	{"sslmode", true, false, OPTION_CHOICE, " disable allow prefer require verify-ca verify-full "},
+	{"sslmode", true, false, OPTION_CHOICE, "disable, allow, prefer, require, verify-ca, verify-full"},
 	{"sslrootcert", true, false, OPTION_TEXT, NULL},
 	{"sslcrl", true, false, OPTION_TEXT, NULL},
 	{"sslcrldir", true, false, OPTION_TEXT, NULL},
-	{"sslsni", true, false, OPTION_CHOICE, " 0 1 "},
-	{"ssl_min_protocol_version", true, false, OPTION_CHOICE, " TLSv1 TLSv1.1 TLSv1.2 TLSv1.3 "},
-	{"ssl_max_protocol_version", true, false, OPTION_CHOICE, " TLSv1 TLSv1.1 TLSv1.2 TLSv1.3 "},
+	{"sslsni", true, false, OPTION_CHOICE, "0, 1"},
+	{"ssl_min_protocol_version", true, false, OPTION_CHOICE, "TLSv1, TLSv1.1, TLSv1.2, TLSv1.3"},
+	{"ssl_max_protocol_version", true, false, OPTION_CHOICE, "TLSv1, TLSv1.1, TLSv1.2, TLSv1.3"},
 	{"sslcert", true, true, OPTION_FILE, NULL},
 	{"sslkey", true, true, OPTION_FILE, NULL},
 	{"user", false, true, OPTION_TEXT, NULL},
@@ -191,8 +191,18 @@ ports_are_valid(const char *list)
 static bool
 choice_is_valid(const char *choices, const char *value)
 {
-	return value[0] != '\0' && strchr(value, ' ') == NULL &&
-		strstr(choices, psprintf(" %s ", value)) != NULL;
+	size_t		length = strlen(value);
+
+	for (;; choices += 2)
+	{
+		size_t		choice = strcspn(choices, ",");
+
+		if (choice == length && strncmp(choices, value, length) == 0)
+			return true;
+		choices += choice;
+		if (*choices == '\0')
+			return false;
+	}
 }
 
 /* NULL if the value is one, else what it should be. */
@@ -217,7 +227,7 @@ option_problem(const Option *option, const char *value)
 			return number_parse(value, strlen(value)) >= 0 ? NULL : "It is a whole number.";
 		case OPTION_CHOICE:
 			return choice_is_valid(option->choices, value) ? NULL :
-				psprintf("It is one of:%.*s.", (int) strlen(option->choices) - 1, option->choices);
+				psprintf("It is one of: %s.", option->choices);
 	}
 	return NULL;
 }

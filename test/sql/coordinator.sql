@@ -19,7 +19,7 @@ CREATE SERVER regress_seqgen_all FOREIGN DATA WRAPPER seqgen_coordinator
 		requirepeer 'postgres', sslmode 'verify-full', sslrootcert 'root.crt', sslcrl 'root.crl',
 		sslcrldir 'crl', sslsni '0', ssl_min_protocol_version 'TLSv1.2', ssl_max_protocol_version 'TLSv1.3',
 		sslcert 'node.crt', sslkey 'node.key');
-CREATE USER MAPPING FOR CURRENT_USER SERVER regress_seqgen_all
+CREATE USER MAPPING FOR PUBLIC SERVER regress_seqgen_all
 	OPTIONS (user 'node', password 'secret', passfile '/nowhere', sslcert 'node.crt', sslkey 'node.key', sslpassword 'secret');
 DROP SERVER regress_seqgen_all CASCADE;
 CREATE SERVER regress_seqgen FOREIGN DATA WRAPPER seqgen_coordinator;
@@ -28,12 +28,14 @@ DROP USER MAPPING FOR PUBLIC SERVER regress_seqgen;
 
 -- what the worker sets itself, what belongs to the other object, what does not exist
 ALTER SERVER regress_seqgen OPTIONS (ADD options '-c statement_timeout=0');
+CREATE USER MAPPING FOR PUBLIC SERVER regress_seqgen OPTIONS (host 'a');
+\set VERBOSITY terse
 ALTER SERVER regress_seqgen OPTIONS (ADD client_encoding 'LATIN1');
 ALTER SERVER regress_seqgen OPTIONS (ADD service 'ids');
 ALTER SERVER regress_seqgen OPTIONS (ADD password 'secret');
 ALTER SERVER regress_seqgen OPTIONS (ADD "Host" 'a');
-CREATE USER MAPPING FOR PUBLIC SERVER regress_seqgen OPTIONS (host 'a');
 CREATE USER MAPPING FOR PUBLIC SERVER regress_seqgen OPTIONS (password_required 'false');
+\set VERBOSITY default
 ALTER FOREIGN DATA WRAPPER seqgen_coordinator OPTIONS (ADD host 'a');
 CREATE FOREIGN TABLE regress_seqgen_table () SERVER regress_seqgen OPTIONS (host 'a');
 
