@@ -867,6 +867,9 @@ CREATE FUNCTION seqgen.coordinator_validator(text[], oid) RETURNS void
 COMMENT ON FUNCTION seqgen.coordinator_validator(text[], oid)
 	IS 'checks the options of a coordinator and of its user mappings';
 
+-- only the wrapper has a use for it
+REVOKE EXECUTE ON FUNCTION seqgen.coordinator_validator(text[], oid) FROM PUBLIC;
+
 CREATE FOREIGN DATA WRAPPER seqgen_coordinator VALIDATOR seqgen.coordinator_validator;
 
 COMMENT ON FOREIGN DATA WRAPPER seqgen_coordinator

@@ -44,7 +44,7 @@
 #include "coordinator.h"
 
 #define WRAPPER				"seqgen_coordinator"
-#define CONNECT_TIMEOUT		5	/* s */
+#define CONNECT_TIMEOUT		2	/* s */
 #define MAX_CONNECT_TIMEOUT	600 /* s */
 
 typedef enum OptionKind
@@ -440,7 +440,7 @@ coordinator_add_text(SgCoordinator *coordinator, const char *string)
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("options of the coordinator \"%s\" are too long", coordinator->server),
 				 errdetail("They can have %d bytes in all.", SG_COORDINATOR_TEXT_SIZE)));
-	memcpy(coordinator->text +coordinator->length, string, size);
+	memcpy(&coordinator->text[coordinator->length], string, size);
 	coordinator->length += size;
 }
 

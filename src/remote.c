@@ -43,7 +43,6 @@
 #include "remote.h"
 
 #define USECS_PER_MS		INT64CONST(1000)
-#define STATEMENT_TIMEOUT	10000	/* ms */
 
 /* a result larger than this leaves libpq with buffers that are as large */
 #define LARGE_RESULT		65536	/* bytes */
@@ -121,10 +120,10 @@ static Session session;
  * space.
  */
 static void
-text_append(char *text, const char *more, bool first_line)
+text_append(char *line, const char *more, bool first_line)
 {
 	int			encoding = GetDatabaseEncoding();
-	int			length = strlen(text);
+	int			length = strlen(line);
 	int			left = strnlen(more, 4 * SG_REMOTE_TEXT_SIZE);
 
 	while (left > 0 && !(first_line && *more == '\n'))
@@ -134,39 +133,36 @@ text_append(char *text, const char *more, bool first_line)
 		if (length + Max(size, 1) >= SG_REMOTE_TEXT_SIZE)
 			break;
 		if (size > 1)
-			memcpy(text +length, more, size);
+			memcpy(line + length, more, size);
 		else if (size < 1)
-			text[		length] = '?';
-
+			line[length] = '?';
 		else
-			text[		length] = ((unsigned char) *more < ' ' || *more == '\x7f') ? ' ' : *more;
-
+			line[length] = ((unsigned char) *more < ' ' || *more == '\x7f') ? ' ' : *more;
 		length += Max(size, 1);
 		more += Max(size, 1);
 		left -= Max(size, 1);
 	}
-	text[		length] = '\0';
+	line[length] = '\0';
 }
 
 static void
-text_set(char *text, const char *to)
+text_set(char *line, const char *to)
 {
-	text[		0] = '\0';
-
-	text_append(text, to, false);
+	line[0] = '\0';
+	text_append(line, to, false);
 }
 
 static bool
-parse_int64(const char *text, int64 *value)
+parse_int64(const char *string, int64 *value)
 {
-	const char *digits = text +(text[0] == '-');
+	const char *digits = string + (string[0] == '-');
 	size_t		length = strlen(digits);
 	char	   *end;
 
 	if (length < 1 || length > 19 || strspn(digits, "0123456789") != length)
 		return false;
 	errno = 0;
-	*value = strtoll(text, &end, 10);
+	*value = strtoll(string, &end, 10);
 	return errno == 0 && *end == '\0';
 }
 
@@ -727,7 +723,12 @@ sg_remote_call(const char *const *params)
 	session.has_row = false;
 	session.oversized = false;
 	session.unsent = true;
-	session_set(SG_REMOTE_BUSY, STATEMENT_TIMEOUT);
+	/*
+	 * An answer takes no longer than a connection.  Asking again with the same
+	 * key is safe, and the sooner we do, the sooner we are back after an outage
+	 * that swallowed the question.
+	 */
+	session_set(SG_REMOTE_BUSY, session.coordinator.connect_timeout * INT64CONST(1000));
 	if (!PQsendQueryParams(session.conn, REQUEST, SG_REMOTE_PARAM_COUNT, NULL, params, NULL, NULL, 0) ||
 		!PQsetSingleRowMode(session.conn))
 		session_fail(PQerrorMessage(session.conn));

@@ -120,14 +120,14 @@ check_text(const char *text)
 
 /* Any byte replaced, left out or put in: read only if it is still exact. */
 static void
-check_damaged(const char *text)
+check_damaged(const char *whole)
 {
 	static const char bytes[] = "0123456789/:-+ x\n\377";
 	char		damaged[SG_IDENTITY_TEXT_SIZE + 1];
-	size_t		at = random_bits() % strlen(text);
+	size_t		at = random_bits() % strlen(whole);
 	char		byte = bytes[random_bits() % (sizeof(bytes) - 1)];
 
-	strcpy(damaged, text);
+	strcpy(damaged, whole);
 	switch (random_bits() % 4)
 	{
 		case 0:
@@ -137,10 +137,10 @@ check_damaged(const char *text)
 			damaged[at] = '\0';
 			break;
 		case 2:
-			memmove(damaged + at, text +at + 1, strlen(text +at + 1) + 1);
+			memmove(damaged + at, whole + at + 1, strlen(whole + at + 1) + 1);
 			break;
 		default:
-			memmove(damaged + at + 1, text +at, strlen(text +at) + 1);
+			memmove(damaged + at + 1, whole + at, strlen(whole + at) + 1);
 			damaged[at] = byte;
 			break;
 	}
@@ -152,14 +152,14 @@ check_round_trip(void)
 {
 	SgIdentity	identity;
 	SgIdentity	read;
-	char text[	SG_IDENTITY_TEXT_SIZE];
+	char		string[SG_IDENTITY_TEXT_SIZE];
 
 	random_identity(&identity);
-	sg_identity_print(&identity, text);
-	CHECK(sg_identity_parse(text, &read), text);
-	CHECK(memcmp(&identity, &read, sizeof(SgIdentity)) == 0, text);
-	CHECK(sg_identity_compare(&identity, &read) == SG_IDENTITY_SAME, text);
-	check_damaged(text);
+	sg_identity_print(&identity, string);
+	CHECK(sg_identity_parse(string, &read), string);
+	CHECK(memcmp(&identity, &read, sizeof(SgIdentity)) == 0, string);
+	CHECK(sg_identity_compare(&identity, &read) == SG_IDENTITY_SAME, string);
+	check_damaged(string);
 }
 
 /* One difference at a time; the graver one counts where there are two. */
