@@ -77,7 +77,8 @@ SET seqgen.max_lead = '1h';
 SET seqgen.max_clock_jump = 0;
 ALTER SYSTEM SET seqgen.max_lead = '1h';
 ALTER ROLE regress_seqgen_user SET seqgen.debug_clock_offset = '1h';
-SELECT count(*) AS none_settable FROM pg_settings WHERE name ~ '^seqgen\.' AND context = 'user';
+-- but how long a session waits is its own affair
+SELECT name AS settable FROM pg_settings WHERE name ~ '^seqgen\.' AND context = 'user';
 RESET ROLE;
 DROP ROLE regress_seqgen_user;
 
