@@ -901,7 +901,7 @@ COMMENT ON VIEW seqgen.stat_generator IS 'generators of this database, and what 
 
 CREATE FUNCTION seqgen.backend_state(
 		OUT pid integer, OUT prepared_xid xid, OUT database oid,
-		OUT snowflake_issued bigint, OUT last_value bigint,
+		OUT snowflake_issued bigint, OUT range_issued bigint, OUT last_value bigint,
 		OUT transaction_floor timestamptz)
 	RETURNS SETOF record
 	AS 'MODULE_PATHNAME', 'sg_backend_state' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
@@ -909,7 +909,7 @@ CREATE FUNCTION seqgen.backend_state(
 COMMENT ON FUNCTION seqgen.backend_state() IS 'sessions and prepared transactions that drew ids';
 
 CREATE VIEW seqgen.stat_backend AS
-	SELECT b.pid, b.prepared_xid, d.datname, b.snowflake_issued, b.last_value, b.transaction_floor
+	SELECT b.pid, b.prepared_xid, d.datname, b.snowflake_issued, b.range_issued, b.last_value, b.transaction_floor
 	  FROM seqgen.backend_state() b LEFT JOIN pg_catalog.pg_database d ON d.oid = b.database;
 
 COMMENT ON VIEW seqgen.stat_backend IS 'sessions and prepared transactions that drew ids';

@@ -474,11 +474,17 @@ allocate_own(Oid relid, int64 size, SgHolding *holding, SgLedgerGrant *grant)
 	PopActiveSnapshot();
 	if (strcmp(grant->status, "granted") != 0)
 		return false;
+	sg_holding_get_source(relid, &source);
+	if (grant->lo < source.highest)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("block [%lld,%lld) of generator \"%s\" lies below what this node has had",
+						(long long) grant->lo, (long long) grant->hi, get_rel_name(relid)),
+				 errdetail("The ledger is older than the node; the block is left out.")));
 	holding->lo = grant->lo;
 	holding->hi = grant->hi;
 	holding->state = SG_HOLDING_HELD;
 	sg_holding_insert(relid, holding);
-	sg_holding_get_source(relid, &source);
 	note_grant(relid, &source, grant->hi, grant->epoch, grant->ledger);
 	return true;
 }
@@ -685,6 +691,8 @@ answer_doubt(Supplied *s)
 static void
 answer_refused(Supplied *s, const SgRemoteAnswer *answer)
 {
+	/* what we have may have been given to others */
+	sg_counter_revoke(s->relid);
 	supply_begin();
 	holding_doubt(s->relid, &call.holding);
 	sg_holding_forget_node();
@@ -751,11 +759,8 @@ answer_to_confirm(Supplied *s, const SgRemoteAnswer *answer)
 static void
 answer_to_report(Supplied *s, const SgRemoteAnswer *answer)
 {
-	if (strcmp(answer->status, "refused") != 0)
-		return;
-	/* it was given to others */
-	sg_counter_revoke(s->relid);
-	answer_refused(s, answer);
+	if (strcmp(answer->status, "refused") == 0)
+		answer_refused(s, answer);
 }
 
 /* No answer, or an error: what was to be done remains to be done. */
