@@ -12,8 +12,8 @@
  *	1. Values only grow, and no two callers are given the same one.
  *	2. A value is given out only from a block that was installed, and only if
  *	   a position at or above it is flushed to WAL.
- *	3. A crash loses at most SG_COUNTER_STEP values of a block; what is above
- *	   the position in the page is used on.
+ *	3. A crash loses at most one step of values of a block (see counter.h); what
+ *	   is above the position in the page is used on.
  *	4. Between closing and reopening nothing is given out.
  *
  * last and limit are used as the head of generator.c says, without a node
@@ -94,12 +94,25 @@ counter_enter_next(SgSlot *slot, int64 now)
 	blocks->entered_last = sg_slot_last_tick(slot, 0);
 }
 
+int64
+sg_counter_next_step(int64 step, int64 elapsed, int64 block_size)
+{
+	int64		largest = Max(SG_COUNTER_STEP, block_size / SG_COUNTER_STEP_PART);
+
+	if (elapsed < SG_COUNTER_PACE)
+		step *= 2;
+	else if (elapsed > 4 * SG_COUNTER_PACE)
+		step /= 2;
+	return Min(Max(step, SG_COUNTER_STEP), largest);
+}
+
 /* What a reservation found, or did, while it held the page's lock. */
 typedef struct CounterStep
 {
 	bool		empty;			/* there is nothing to take from */
 	bool		done;			/* somebody was faster */
 	bool		near_end;
+	int64		step;			/* how far to reach */
 	int64		value;			/* the position */
 	XLogRecPtr	lsn;			/* of its WAL record */
 } CounterStep;
@@ -121,7 +134,11 @@ counter_look(SgSlot *slot, int64 value, bool known, int64 now, CounterStep *step
 	if (sg_slot_last_tick(slot, 0) >= blocks->hi - 1 && blocks->next_hi != 0 &&
 		!counter_is_closed(slot))
 		counter_enter_next(slot, now);
+	blocks->step = sg_counter_next_step(blocks->step, now - blocks->reserved_at,
+										blocks->hi - blocks->lo);
+	blocks->reserved_at = now;
 	hi = blocks->hi;
+	step->step = blocks->step;
 	step->near_end = blocks->near_end;
 	LWLockRelease(blocks_lock());
 
@@ -165,7 +182,7 @@ counter_write_position(SgSlot *slot, Relation rel, SgStorage storage, bool ahead
 	else
 	{
 		/* limit may be that of a block before */
-		step.value = Min(Max(last + SG_COUNTER_STEP, limit), hi - 1);
+		step.value = Min(Max(last + step.step, limit), hi - 1);
 		step.lsn = sg_bound_put(xlog, buffer, step.value);
 		pg_atomic_write_u64(&slot->bound, (uint64) step.value);
 		pg_atomic_write_u32(&slot->storage,
@@ -357,6 +374,21 @@ sg_counter_install(Oid relid, int64 lo, int64 hi, int64 position, bool near_end)
 	}
 	sg_slot_unlock();
 	return installed;
+}
+
+void
+sg_counter_note(Oid relid, const char *message)
+{
+	SgSlot	   *slot = sg_slot_lock(relid);
+
+	if (slot != NULL)
+	{
+		LWLockAcquire(blocks_lock(), LW_EXCLUSIVE);
+		if (slot->blocks.message[0] == '\0')
+			strlcpy(slot->blocks.message, message, SG_MESSAGE_SIZE);
+		LWLockRelease(blocks_lock());
+	}
+	sg_slot_unlock();
 }
 
 bool

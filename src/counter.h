@@ -17,8 +17,18 @@
  */
 #define SG_COUNTER_INCREMENT	PG_INT64_MAX
 
-/* The values that one reservation adds to those given out; a crash loses them. */
+/*
+ * How far ahead of the values given out a reservation reaches, which a crash
+ * loses: this many values at most, or where values are drawn so fast that
+ * reservations would follow each other within SG_COUNTER_PACE, up to this part
+ * of a block.
+ */
 #define SG_COUNTER_STEP			1024
+#define SG_COUNTER_STEP_PART	16
+#define SG_COUNTER_PACE			INT64CONST(20000)	/* us */
+
+/* The rule for that: the next step, after a step and a time (us).  Pure. */
+extern int64 sg_counter_next_step(int64 step, int64 elapsed, int64 block_size);
 
 /*
  * Take up to wanted values in a row; the caller holds a lock on the sequence.
@@ -50,6 +60,9 @@ extern bool sg_counter_blocks(Oid relid, SgBlocks *blocks, int64 *last);
  */
 extern bool sg_counter_install(Oid relid, int64 lo, int64 hi, int64 position,
 							   bool near_end);
+
+/* Tell those who wait what is being done, unless they have been told more. */
+extern void sg_counter_note(Oid relid, const char *message);
 
 /* Tell those who wait how things stand. */
 extern bool sg_counter_set_supply(Oid relid, SgSupply supply, const char *message);

@@ -63,7 +63,7 @@ report_stopped(Oid relid, const SgBlocks *blocks)
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("generator \"%s\" is stopped", get_rel_name(relid)),
 			 errdetail_internal("%s", blocks->message),
-			 errhint("If you know that its next blocks are right, use seqgen.range_restart().")));
+			 errhint("Find out why; then seqgen.range_restart() takes the generator up again.")));
 }
 
 static void

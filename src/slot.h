@@ -41,6 +41,8 @@ typedef struct SgBlocks
 	int64		lasted;			/* how long the block before lasted, us; 0 if
 								 * there was none */
 	bool		near_end;		/* little of the whole range is left */
+	int64		step;			/* values that a reservation reaches ahead */
+	int64		reserved_at;	/* uptime of the last reservation, us */
 	SgSupply	supply;
 	char		message[SG_MESSAGE_SIZE];	/* why supply is as it is */
 } SgBlocks;

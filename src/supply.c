@@ -330,7 +330,12 @@ static void
 supply_look_through(Supplied *s, List *holdings)
 {
 	int64		saved = saved_position(s->relid);
+	SgBlocks	blocks = {0};
+	int64		last;
 	ListCell   *cell;
+
+	/* of a block in use, the page says only what is reserved */
+	(void) sg_counter_blocks(s->relid, &blocks, &last);
 
 	foreach(cell, holdings)
 	{
@@ -346,7 +351,8 @@ supply_look_through(Supplied *s, List *holdings)
 			sg_holding_delete(s->relid, holding);
 			holding->state = SG_HOLDING_IN_DOUBT;
 		}
-		else if (holding->state == SG_HOLDING_HELD && saved >= holding->hi - 1)
+		else if (holding->state == SG_HOLDING_HELD && saved >= holding->hi - 1 &&
+				 holding->lo != blocks.lo && holding->lo != blocks.next_lo)
 		{
 			sg_holding_delete(s->relid, holding);
 			holding->state = SG_HOLDING_IN_DOUBT;
@@ -398,7 +404,7 @@ supply_load(Supplied *s)
 	if (stopped && source.stopped == NULL)
 		ereport(LOG,
 				(errmsg("generator with OID %u gets no blocks: its coordinator is not defined any more", s->relid),
-				 errhint("Create the foreign server again, or use seqgen.range_restart().")));
+				 errhint("Create the foreign server again.")));
 	s->checked = true;
 	s->unfinished = true;
 	return true;
@@ -577,6 +583,9 @@ call_send(CallPurpose purpose, Supplied *s, const SgHolding *holding, int64 last
 	params[9] = int64_text(source.ledger);
 	params[10] = last > 0 ? int64_text(last) : NULL;
 	sg_remote_call(params);
+	if (purpose == CALL_FETCH)
+		sg_counter_note(s->relid, psprintf(_("waiting for an answer of the coordinator \"%s\""),
+										   coordinator.server));
 }
 
 /* Note a request, and send it. */
@@ -624,7 +633,8 @@ answer_problem(const Call *asked, const SgRemoteAnswer *answer, const SgSource *
 
 	if (!answer->has_block || !answer->has_ledger)
 		return _("the coordinator granted a block without bounds");
-	if (source->remote && memcmp(&source->ledger_id, &answer->ledger_id, UUID_LEN) != 0)
+	if (source->remote && source->epoch != 0 &&
+		memcmp(&source->ledger_id, &answer->ledger_id, UUID_LEN) != 0)
 		return _("the answer came from another ledger than those before");
 	return sg_block_problem(&block, &expected);
 }
@@ -779,7 +789,7 @@ call_answered(Supplied *s)
 	const SgRemoteAnswer *answer = sg_remote_answer();
 
 	if (answer->outcome == SG_REMOTE_ERROR)
-		call_failed(s, answer->message);
+		call_failed(s, psprintf(_("the coordinator answered: %s"), answer->message));
 	else if (answer->outcome == SG_REMOTE_MALFORMED)
 		supply_stop_generator(s, answer->message);
 	else if (call.purpose == CALL_FETCH)
@@ -841,14 +851,17 @@ session_progress(void)
 
 /* May a call be made now?  If not, see to it that one can be. */
 static bool
-session_ready(void)
+session_ready(Supplied *s)
 {
 	session_wanted = true;
 	if (call.purpose != CALL_NONE)
 		return false;
 	if (sg_remote_poll() == SG_REMOTE_CLOSED && sg_clock_elapsed() >= connect_at)
 		sg_remote_open(&coordinator);
-	return sg_remote_poll() == SG_REMOTE_IDLE;
+	if (sg_remote_poll() == SG_REMOTE_IDLE)
+		return true;
+	sg_counter_note(s->relid, psprintf(_("connecting to the coordinator \"%s\""), coordinator.server));
+	return false;
 }
 
 
@@ -896,7 +909,7 @@ supply_confirm(Supplied *s, const SgHolding *holding)
 		sg_counter_set_supply(s->relid, SG_SUPPLY_WAITING,
 							  _("the coordinator is being asked to confirm the block"));
 	}
-	if (session_ready())
+	if (session_ready(s))
 		call_send(CALL_CONFIRM, s, holding, 0);
 	else if (now - s->asking_since >= CHECK_IN_TIME &&
 			 !(call.purpose == CALL_CONFIRM && call.relid == s->relid) &&
@@ -950,7 +963,7 @@ supply_remote(Supplied *s, const SgBlocks *blocks, int64 last)
 
 	if (unfinished != NULL && unfinished->state == SG_HOLDING_HELD)
 		supply_confirm(s, unfinished);
-	else if (s->needy && session_ready())
+	else if (s->needy && session_ready(s))
 	{
 		if (unfinished != NULL)
 			call_send(CALL_FETCH, s, unfinished, last);
@@ -959,7 +972,7 @@ supply_remote(Supplied *s, const SgBlocks *blocks, int64 last)
 	}
 	else if (!s->needy && blocks->hi != 0)
 	{
-		if (sg_clock_elapsed() >= s->report_at && session_ready())
+		if (sg_clock_elapsed() >= s->report_at && session_ready(s))
 			supply_report(s, blocks, last);
 		return ms_until(s->report_at);
 	}
@@ -1108,8 +1121,15 @@ supply_run(void)
 static void
 supply_failed(ErrorData *error)
 {
+	ListCell   *cell;
+
+	/* it concerns all of them */
 	if (working_on == NULL)
+	{
+		foreach(cell, sg_slot_relids(SG_KIND_RANGE))
+			sg_counter_note(lfirst_oid(cell), error->message);
 		return;
+	}
 	working_on->checked = false;
 	supply_rest(working_on, SG_SUPPLY_WAITING, error->message);
 	working_on = NULL;
@@ -1208,12 +1228,14 @@ sg_supply_new_generator(Oid generator)
 
 /*
  * The request that led to the stop is in doubt and stays so; what is granted
- * from here on is judged anew, also if it comes from another coordinator.
+ * from here on is judged anew, also if it comes from another ledger.  But what
+ * had a coordinator does not become its own by this.
  */
 void
 sg_supply_restart(Oid generator)
 {
 	SgSource	source;
+	SgCoordinator found;
 	List	   *holdings = sg_holding_list(generator);
 	ListCell   *cell;
 
@@ -1225,8 +1247,13 @@ sg_supply_restart(Oid generator)
 			holding_doubt(generator, holding);
 	}
 	sg_holding_get_source(generator, &source);
+	if (source.remote && !sg_coordinator_find(&found))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("generator \"%s\" has no coordinator", get_rel_name(generator)),
+				 errdetail("Its blocks came from a coordinator, and no foreign server names one any more."),
+				 errhint("Create the foreign server, or a new range whose minimum is above all values in use.")));
 	source.stopped = NULL;
-	source.remote = false;
 	source.epoch = 0;
 	source.ledger = 0;
 	sg_holding_put_source(generator, &source);
