@@ -112,7 +112,6 @@ typedef struct CounterStep
 	bool		empty;			/* there is nothing to take from */
 	bool		done;			/* somebody was faster */
 	bool		near_end;
-	int64		step;			/* how far to reach */
 	int64		value;			/* the position */
 	XLogRecPtr	lsn;			/* of its WAL record */
 } CounterStep;
@@ -134,16 +133,28 @@ counter_look(SgSlot *slot, int64 value, bool known, int64 now, CounterStep *step
 	if (sg_slot_last_tick(slot, 0) >= blocks->hi - 1 && blocks->next_hi != 0 &&
 		!counter_is_closed(slot))
 		counter_enter_next(slot, now);
-	blocks->step = sg_counter_next_step(blocks->step, now - blocks->reserved_at,
-										blocks->hi - blocks->lo);
-	blocks->reserved_at = now;
 	hi = blocks->hi;
-	step->step = blocks->step;
 	step->near_end = blocks->near_end;
 	LWLockRelease(blocks_lock());
 
 	step->empty = counter_is_closed(slot) || sg_slot_last_tick(slot, 0) >= hi - 1;
 	return hi;
+}
+
+/* How far the reservation that is being made reaches. */
+static int64
+counter_step(SgSlot *slot, int64 now)
+{
+	SgBlocks   *blocks = &slot->blocks;
+	int64		step;
+
+	LWLockAcquire(blocks_lock(), LW_EXCLUSIVE);
+	blocks->step = sg_counter_next_step(blocks->step, now - blocks->reserved_at,
+										blocks->hi - blocks->lo);
+	blocks->reserved_at = now;
+	step = blocks->step;
+	LWLockRelease(blocks_lock());
+	return step;
 }
 
 /*
@@ -182,7 +193,7 @@ counter_write_position(SgSlot *slot, Relation rel, SgStorage storage, bool ahead
 	else
 	{
 		/* limit may be that of a block before */
-		step.value = Min(Max(last + step.step, limit), hi - 1);
+		step.value = Min(Max(last + counter_step(slot, now), limit), hi - 1);
 		step.lsn = sg_bound_put(xlog, buffer, step.value);
 		pg_atomic_write_u64(&slot->bound, (uint64) step.value);
 		pg_atomic_write_u32(&slot->storage,
