@@ -62,15 +62,17 @@ field_int64(uint64 row, int column)
 bool
 sg_holding_options(Oid generator, SgRangeOptions *options)
 {
-	Oid			types[1] = {OIDOID};
+	static SgStatement select = {
+		"SELECT min_value, max_value, block_size, min_block_size, max_block_size"
+		"  FROM seqgen.range_generator WHERE generator OPERATOR(pg_catalog.=) $1",
+		1, {OIDOID}, NULL
+	};
 	Datum		values[1] = {ObjectIdGetDatum(generator)};
 	SgQueryContext context;
 	bool		found;
 
 	sg_query_begin(&context);
-	found = sg_query_run("SELECT min_value, max_value, block_size, min_block_size, max_block_size"
-						 "  FROM seqgen.range_generator WHERE generator = $1",
-						 1, types, values, NULL) > 0;
+	found = sg_query_run(&select, values, NULL) > 0;
 	if (found)
 	{
 		options->min_value = DatumGetInt64(field(0, 1));
@@ -95,19 +97,21 @@ state_by_name(const char *name)
 List *
 sg_holding_list(Oid generator)
 {
+	static SgStatement select = {
+		"SELECT incarnation, request, size, pg_catalog.lower(block), pg_catalog.upper(block), own,"
+		"       state::pg_catalog.text, running, identity"
+		"  FROM seqgen.range_holding WHERE generator OPERATOR(pg_catalog.=) $1"
+		" ORDER BY pg_catalog.lower(block) NULLS LAST, requested_at, request",
+		1, {OIDOID}, NULL
+	};
 	MemoryContext caller = CurrentMemoryContext;
-	Oid			types[1] = {OIDOID};
 	Datum		values[1] = {ObjectIdGetDatum(generator)};
 	SgQueryContext context;
 	List	   *list = NIL;
 	uint64		count;
 
 	sg_query_begin(&context);
-	count = sg_query_run("SELECT incarnation, request, size, lower(block), upper(block), own,"
-						 "       state::text, running, identity"
-						 "  FROM seqgen.range_holding WHERE generator = $1"
-						 " ORDER BY lower(block) NULLS LAST, requested_at, request",
-						 1, types, values, NULL);
+	count = sg_query_run(&select, values, NULL);
 	for (uint64 i = 0; i < count; i++)
 	{
 		SgHolding  *holding = MemoryContextAllocZero(caller, sizeof(SgHolding));
@@ -131,39 +135,14 @@ sg_holding_list(Oid generator)
 	return list;
 }
 
-List *
-sg_holding_generators(void)
-{
-	MemoryContext caller = CurrentMemoryContext;
-	SgQueryContext context;
-	List	   *list = NIL;
-	uint64		count;
-
-	sg_query_begin(&context);
-	count = sg_query_run("SELECT DISTINCT generator::oid FROM seqgen.range_holding", 0, NULL, NULL, NULL);
-	for (uint64 i = 0; i < count; i++)
-	{
-		MemoryContext old = MemoryContextSwitchTo(caller);
-
-		list = lappend_oid(list, DatumGetObjectId(field(i, 1)));
-		MemoryContextSwitchTo(old);
-	}
-	sg_query_end(&context);
-	return list;
-}
-
 /* The parameters that all statements about one row have. */
-#define KEY_PARAMETERS		3
-#define ROW_PARAMETERS		10
-
-static const Oid row_types[ROW_PARAMETERS] = {
-	OIDOID, UUIDOID, INT8OID, INT8OID, INT8OID, INT8OID, BOOLOID, TEXTOID, UUIDOID, TEXTOID,
-};
+#define KEY_TYPES	OIDOID, UUIDOID, INT8OID
+#define ROW_TYPES	KEY_TYPES, INT8OID, INT8OID, INT8OID, BOOLOID, TEXTOID, UUIDOID, TEXTOID
 
 static void
-run_with_row(const char *sql, int nargs, Oid generator, const SgHolding *holding)
+run_with_row(SgStatement *statement, Oid generator, const SgHolding *holding)
 {
-	Datum		values[ROW_PARAMETERS] = {
+	Datum		values[SG_QUERY_MAX_PARAMS] = {
 		ObjectIdGetDatum(generator),
 		UUIDPGetDatum(&holding->incarnation),
 		Int64GetDatum(holding->request),
@@ -175,73 +154,87 @@ run_with_row(const char *sql, int nargs, Oid generator, const SgHolding *holding
 		UUIDPGetDatum(&holding->running),
 		CStringGetTextDatum(sg_identity_text(&holding->identity)),
 	};
-	SgQueryContext context;
 
-	sg_query_begin(&context);
-	if (sg_query_run(sql, nargs, row_types, values, NULL) != 1)
+	if (sg_query_execute(statement, values, NULL) != 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("row of seqgen.range_holding is gone"),
 				 errdetail("Request %lld of generator \"%s\" was changed by somebody else.",
 						   (long long) holding->request, get_rel_name(generator))));
-	sg_query_end(&context);
 }
 
 void
 sg_holding_insert(Oid generator, const SgHolding *holding)
 {
-	run_with_row("INSERT INTO seqgen.range_holding"
-				 " (generator, incarnation, request, size, block, own, state, running, identity)"
-				 " VALUES ($1::regclass, $2, $3, $4,"
-				 "         CASE WHEN $6 > 0 THEN int8range($5, $6) END, $7, $8::name, $9, $10)",
-				 ROW_PARAMETERS, generator, holding);
+	static SgStatement insert = {
+		"INSERT INTO seqgen.range_holding"
+		" (generator, incarnation, request, size, block, own, state, running, identity)"
+		" VALUES ($1::pg_catalog.regclass, $2, $3, $4,"
+		"         CASE WHEN $6 OPERATOR(pg_catalog.>) 0 THEN pg_catalog.int8range($5, $6) END,"
+		"         $7, $8::pg_catalog.name, $9, $10)",
+		10, {ROW_TYPES}, NULL
+	};
+
+	run_with_row(&insert, generator, holding);
 }
 
 void
 sg_holding_update(Oid generator, const SgHolding *holding)
 {
-	run_with_row("UPDATE seqgen.range_holding"
-				 "   SET size = $4, block = CASE WHEN $6 > 0 THEN int8range($5, $6) END,"
-				 "       own = $7, state = $8::name, running = $9, identity = $10"
-				 " WHERE generator = $1 AND incarnation = $2 AND request = $3",
-				 ROW_PARAMETERS, generator, holding);
+	static SgStatement update = {
+		"UPDATE seqgen.range_holding SET size = $4,"
+		"       block = CASE WHEN $6 OPERATOR(pg_catalog.>) 0 THEN pg_catalog.int8range($5, $6) END,"
+		"       own = $7, state = $8::pg_catalog.name, running = $9, identity = $10"
+		" WHERE generator OPERATOR(pg_catalog.=) $1 AND incarnation OPERATOR(pg_catalog.=) $2"
+		"   AND request OPERATOR(pg_catalog.=) $3",
+		10, {ROW_TYPES}, NULL
+	};
+
+	run_with_row(&update, generator, holding);
 }
 
 void
 sg_holding_delete(Oid generator, const SgHolding *holding)
 {
-	run_with_row("DELETE FROM seqgen.range_holding"
-				 " WHERE generator = $1 AND incarnation = $2 AND request = $3",
-				 KEY_PARAMETERS, generator, holding);
+	static SgStatement delete = {
+		"DELETE FROM seqgen.range_holding"
+		" WHERE generator OPERATOR(pg_catalog.=) $1 AND incarnation OPERATOR(pg_catalog.=) $2"
+		"   AND request OPERATOR(pg_catalog.=) $3",
+		3, {KEY_TYPES}, NULL
+	};
+
+	run_with_row(&delete, generator, holding);
 }
 
 void
 sg_holding_delete_below(Oid generator, int64 value)
 {
-	Oid			types[2] = {OIDOID, INT8OID};
+	static SgStatement delete = {
+		"DELETE FROM seqgen.range_holding WHERE generator OPERATOR(pg_catalog.=) $1"
+		"   AND state OPERATOR(pg_catalog.=) 'held'"
+		"   AND pg_catalog.upper(block) OPERATOR(pg_catalog.<=) $2",
+		2, {OIDOID, INT8OID}, NULL
+	};
 	Datum		values[2] = {ObjectIdGetDatum(generator), Int64GetDatum(value)};
-	SgQueryContext context;
 
-	sg_query_begin(&context);
-	(void) sg_query_run("DELETE FROM seqgen.range_holding"
-						" WHERE generator = $1 AND state = 'held' AND upper(block) <= $2",
-						2, types, values, NULL);
-	sg_query_end(&context);
+	(void) sg_query_execute(&delete, values, NULL);
 }
 
 void
 sg_holding_get_source(Oid generator, SgSource *source)
 {
+	static SgStatement select = {
+		"SELECT ledger_id, epoch, ledger, highest, stopped"
+		"  FROM seqgen.range_source WHERE generator OPERATOR(pg_catalog.=) $1",
+		1, {OIDOID}, NULL
+	};
 	MemoryContext caller = CurrentMemoryContext;
-	Oid			types[1] = {OIDOID};
 	Datum		values[1] = {ObjectIdGetDatum(generator)};
 	SgQueryContext context;
 
 	memset(source, 0, sizeof(SgSource));
 	sg_query_begin(&context);
-	if (sg_query_run("SELECT ledger_id, epoch, ledger, highest, stopped"
-					 "  FROM seqgen.range_source WHERE generator = $1",
-					 1, types, values, NULL) > 0)
+	if (sg_query_run(&select, values, NULL) > 0)
 	{
 		bool		isnull;
 		Datum		value = sg_query_field(0, 1, &isnull);
@@ -262,7 +255,15 @@ sg_holding_get_source(Oid generator, SgSource *source)
 void
 sg_holding_put_source(Oid generator, const SgSource *source)
 {
-	Oid			types[6] = {OIDOID, UUIDOID, INT8OID, INT8OID, INT8OID, TEXTOID};
+	static SgStatement upsert = {
+		"INSERT INTO seqgen.range_source (generator, ledger_id, epoch, ledger, highest, stopped)"
+		" VALUES ($1::pg_catalog.regclass, $2, $3, $4, $5, $6)"
+		" ON CONFLICT (generator) DO UPDATE"
+		"   SET ledger_id = excluded.ledger_id, epoch = excluded.epoch,"
+		"       ledger = excluded.ledger, highest = excluded.highest,"
+		"       stopped = excluded.stopped",
+		6, {OIDOID, UUIDOID, INT8OID, INT8OID, INT8OID, TEXTOID}, NULL
+	};
 	Datum		values[6] = {
 		ObjectIdGetDatum(generator),
 		UUIDPGetDatum(&source->ledger_id),
@@ -272,21 +273,12 @@ sg_holding_put_source(Oid generator, const SgSource *source)
 		source->stopped ? CStringGetTextDatum(source->stopped) : (Datum) 0,
 	};
 	char		nulls[7] = "      ";
-	SgQueryContext context;
 
 	if (!source->remote)
 		nulls[1] = 'n';
 	if (!source->stopped)
 		nulls[5] = 'n';
-	sg_query_begin(&context);
-	(void) sg_query_run("INSERT INTO seqgen.range_source (generator, ledger_id, epoch, ledger, highest, stopped)"
-						" VALUES ($1::regclass, $2, $3, $4, $5, $6)"
-						" ON CONFLICT (generator) DO UPDATE"
-						"   SET ledger_id = excluded.ledger_id, epoch = excluded.epoch,"
-						"       ledger = excluded.ledger, highest = excluded.highest,"
-						"       stopped = excluded.stopped",
-						6, types, values, nulls);
-	sg_query_end(&context);
+	(void) sg_query_execute(&upsert, values, nulls);
 }
 
 /* Has the server been copied, or restored, since it noted who it is? */
@@ -307,35 +299,51 @@ node_is_another(const char *noted, const SgIdentity *now)
 	}
 }
 
-pg_uuid_t
-sg_holding_node(const SgIdentity *now)
+void
+sg_holding_forget_node(void)
 {
-	Oid			types[1] = {TEXTOID};
+	static SgStatement delete = {"DELETE FROM seqgen.range_identity", 0, {0}, NULL};
+
+	(void) sg_query_execute(&delete, NULL, NULL);
+}
+
+static pg_uuid_t
+node_draw(const SgIdentity *now)
+{
+	static SgStatement insert = {
+		"INSERT INTO seqgen.range_identity (node, identity)"
+		" VALUES (pg_catalog.gen_random_uuid(), $1) RETURNING node",
+		1, {TEXTOID}, NULL
+	};
 	Datum		values[1] = {CStringGetTextDatum(sg_identity_text(now))};
 	SgQueryContext context;
 	pg_uuid_t	node;
 
 	sg_query_begin(&context);
-	if (sg_query_run("SELECT node, identity FROM seqgen.range_identity", 0, NULL, NULL, NULL) == 0 ||
-		node_is_another(TextDatumGetCString(field(0, 2)), now))
-	{
-		(void) sg_query_run("DELETE FROM seqgen.range_identity", 0, NULL, NULL, NULL);
-		(void) sg_query_run("INSERT INTO seqgen.range_identity (node, identity)"
-							" VALUES (gen_random_uuid(), $1) RETURNING node", 1, types, values, NULL);
-	}
+	(void) sg_query_run(&insert, values, NULL);
 	node = *DatumGetUUIDP(field(0, 1));
 	sg_query_end(&context);
 	return node;
 }
 
-void
-sg_holding_forget_node(void)
+pg_uuid_t
+sg_holding_node(const SgIdentity *now)
 {
+	static SgStatement select = {"SELECT node, identity FROM seqgen.range_identity", 0, {0}, NULL};
 	SgQueryContext context;
+	bool		known;
+	pg_uuid_t	node;
 
 	sg_query_begin(&context);
-	(void) sg_query_run("DELETE FROM seqgen.range_identity", 0, NULL, NULL, NULL);
+	known = sg_query_run(&select, NULL, NULL) > 0 &&
+		!node_is_another(TextDatumGetCString(field(0, 2)), now);
+	if (known)
+		node = *DatumGetUUIDP(field(0, 1));
 	sg_query_end(&context);
+	if (known)
+		return node;
+	sg_holding_forget_node();
+	return node_draw(now);
 }
 
 char *

@@ -64,9 +64,6 @@ extern bool sg_holding_options(Oid generator, SgRangeOptions *options);
 /* Rows of a generator, by their blocks, requests last. */
 extern List *sg_holding_list(Oid generator);
 
-/* The generators that have rows. */
-extern List *sg_holding_generators(void);
-
 extern void sg_holding_insert(Oid generator, const SgHolding *holding);
 extern void sg_holding_update(Oid generator, const SgHolding *holding);
 extern void sg_holding_delete(Oid generator, const SgHolding *holding);

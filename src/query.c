@@ -4,8 +4,8 @@
  *	  Statements on the tables of schema seqgen, as their owner.
  *
  * In the manner of the queries that check foreign keys: the user is switched
- * for the statement only, and nobody's objects are captured, as the search
- * path holds pg_catalog alone.
+ * for the statement only, and nobody's objects are captured, as every name is
+ * qualified.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,7 +13,6 @@
 
 #include "catalog/pg_class.h"
 #include "miscadmin.h"
-#include "utils/guc.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
@@ -43,35 +42,49 @@ sg_query_begin(SgQueryContext *context)
 	Oid			owner = query_owner();
 
 	GetUserIdAndSecContext(&context->user, &context->security);
-	SetUserIdAndSecContext(owner, context->security | SECURITY_LOCAL_USERID_CHANGE |
-						   SECURITY_NOFORCE_RLS);
-	context->nest_level = NewGUCNestLevel();
-	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	PushActiveSnapshot(GetTransactionSnapshot());
+	SetUserIdAndSecContext(owner, context->security | SECURITY_LOCAL_USERID_CHANGE |
+						   SECURITY_NOFORCE_RLS);
 }
 
 void
 sg_query_end(const SgQueryContext *context)
 {
-	PopActiveSnapshot();
-	SPI_finish();
-	AtEOXact_GUC(false, context->nest_level);
 	SetUserIdAndSecContext(context->user, context->security);
+	SPI_finish();
 }
 
 uint64
-sg_query_run(const char *sql, int nargs, const Oid *types, const Datum *values,
-			 const char *nulls)
+sg_query_run(SgStatement *statement, Datum *values, const char *nulls)
 {
-	int			result = SPI_execute_with_args(sql, nargs, (Oid *) types, (Datum *) values,
-											   nulls, false, 0);
+	int			result;
 
+	if (statement->plan == NULL)
+	{
+		SPIPlanPtr	plan = SPI_prepare(statement->sql, statement->nargs, statement->types);
+
+		if (plan == NULL || SPI_keepplan(plan) != 0)
+			elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
+		statement->plan = plan;
+	}
+	result = SPI_execute_snapshot(statement->plan, values, nulls, GetLatestSnapshot(),
+								  InvalidSnapshot, false, true, 0);
 	if (result < 0)
-		elog(ERROR, "SPI_execute_with_args failed: %s", SPI_result_code_string(result));
+		elog(ERROR, "SPI_execute_snapshot failed: %s", SPI_result_code_string(result));
 	return SPI_processed;
+}
+
+uint64
+sg_query_execute(SgStatement *statement, Datum *values, const char *nulls)
+{
+	SgQueryContext context;
+	uint64		count;
+
+	sg_query_begin(&context);
+	count = sg_query_run(statement, values, nulls);
+	sg_query_end(&context);
+	return count;
 }
 
 Datum

@@ -11,28 +11,44 @@
 
 #include "executor/spi.h"
 
+#define SG_QUERY_MAX_PARAMS	10
+
+/*
+ * A statement, whose plan is kept for the session.  It is qualified in every
+ * name, operators included, for it runs with the caller's search path.
+ */
+typedef struct SgStatement
+{
+	const char *sql;
+	int			nargs;
+	Oid			types[SG_QUERY_MAX_PARAMS];
+	SPIPlanPtr	plan;			/* NULL at first */
+} SgStatement;
+
 /* Where to go back to. */
 typedef struct SgQueryContext
 {
 	Oid			user;
 	int			security;
-	int			nest_level;
 } SgQueryContext;
 
 /*
  * Between begin and end statements run as the owner of the extension's tables,
- * with a search path of pg_catalog, whoever calls.  The caller has checked
- * privileges.  An error in between needs no end.
+ * whoever calls.  The caller has checked privileges.  An error in between
+ * needs no end.
  */
 extern void sg_query_begin(SgQueryContext *context);
 extern void sg_query_end(const SgQueryContext *context);
 
 /*
- * Run a statement.  Returns how many rows it processed; the rows it returned
- * are in SPI_tuptable.  nulls as in SPI, or NULL.
+ * Run a statement by the newest committed, or own, state.  Returns how many
+ * rows it processed; the rows it returned are in SPI_tuptable.  nulls as in
+ * SPI, or NULL.
  */
-extern uint64 sg_query_run(const char *sql, int nargs, const Oid *types,
-						   const Datum *values, const char *nulls);
+extern uint64 sg_query_run(SgStatement *statement, Datum *values, const char *nulls);
+
+/* The same, with begin and end. */
+extern uint64 sg_query_execute(SgStatement *statement, Datum *values, const char *nulls);
 
 /* A field of a row of SPI_tuptable, columns counted from 1. */
 extern Datum sg_query_field(uint64 row, int column, bool *isnull);

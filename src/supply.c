@@ -742,13 +742,22 @@ answer_to_fetch(Supplied *s, const SgRemoteAnswer *answer)
 		supply_stop_generator(s, _("the coordinator gave an answer of an unknown kind"));
 }
 
+/*
+ * The same server as before its restart stops for nothing but a refusal: a
+ * coordinator in hold, or one that lost the block in a failover, is no reason
+ * to believe that somebody else has it.
+ */
 static void
 answer_to_confirm(Supplied *s, const SgRemoteAnswer *answer)
 {
+	bool		restarted = holding_claim(&call.holding, &me, sg_identity_incarnation(), own) == CLAIM_RESTARTED;
 	int64		patience = Max((int64) sg_range_report_interval * CONFIRM_REPORTS, 30) * USECS_PER_SEC;
 
 	if (strcmp(answer->status, "confirmed") == 0 &&
 		answer->has_block && answer->lo == call.holding.lo && answer->hi == call.holding.hi)
+		answer_confirmed(s);
+	else if (restarted && strcmp(answer->status, "refused") != 0 &&
+			 strcmp(answer->status, "confirmed") != 0)
 		answer_confirmed(s);
 	else if (strcmp(answer->status, "wait") == 0 &&
 			 sg_clock_elapsed() - s->asking_since < patience)
