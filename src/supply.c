@@ -78,7 +78,7 @@ typedef struct Supplied
 	Oid			relid;			/* hash key */
 	int64		rest_until;		/* uptime, us */
 	int			failures;		/* in a row */
-	int64		report_at;		/* uptime of the next report, us */
+	int64		reported_at;	/* uptime of the last report, us */
 	int64		asking_since;	/* uptime since when a block waits to be
 								 * confirmed, us; 0 if none does */
 	bool		checked;		/* what is held was looked through */
@@ -682,7 +682,7 @@ answer_granted(Supplied *s, const SgRemoteAnswer *answer)
 	(void) sg_counter_install(s->relid, answer->lo, answer->hi, answer->lo - 1,
 							  near_end(&options, answer->hi));
 	supply_succeeded(s);
-	s->report_at = sg_clock_elapsed() + (int64) sg_range_report_interval * USECS_PER_SEC;
+	s->reported_at = sg_clock_elapsed();
 }
 
 /* Leave the block, or request, of the call to whoever has it. */
@@ -787,7 +787,7 @@ static void
 call_failed(Supplied *s, const char *message)
 {
 	if (call.purpose == CALL_REPORT)
-		s->report_at = sg_clock_elapsed() + (int64) sg_range_report_interval * USECS_PER_SEC;
+		s->reported_at = sg_clock_elapsed();
 	else
 		supply_rest(s, SG_SUPPLY_WAITING, message);
 }
@@ -949,7 +949,7 @@ supply_report(Supplied *s, const SgBlocks *blocks, int64 last)
 			break;
 		}
 	}
-	s->report_at = sg_clock_elapsed() + (int64) sg_range_report_interval * USECS_PER_SEC;
+	s->reported_at = sg_clock_elapsed();
 }
 
 /* Whole ms from now until then, rounded up. */
@@ -957,6 +957,13 @@ static long
 ms_until(int64 then)
 {
 	return (long) (Max(then - sg_clock_elapsed(), 0) / 1000 + 1);
+}
+
+/* The uptime of the next report, us. */
+static int64
+report_due(const Supplied *s)
+{
+	return s->reported_at + (int64) sg_range_report_interval * USECS_PER_SEC;
 }
 
 /* The same for a generator whose blocks come from a coordinator. */
@@ -981,9 +988,9 @@ supply_remote(Supplied *s, const SgBlocks *blocks, int64 last)
 	}
 	else if (!s->needy && blocks->hi != 0)
 	{
-		if (sg_clock_elapsed() >= s->report_at && session_ready(s))
+		if (sg_clock_elapsed() >= report_due(s) && session_ready(s))
 			supply_report(s, blocks, last);
-		return ms_until(s->report_at);
+		return ms_until(report_due(s));
 	}
 	return s->needy ? ms_until(sg_clock_elapsed() + FIRST_REST) : -1;
 }
