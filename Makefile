@@ -35,6 +35,7 @@ REGRESS = \
 	snowflake \
 	generator \
 	settings \
+	range \
 	monitor \
 	security
 REGRESS_OPTS = --inputdir=test

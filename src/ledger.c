@@ -360,6 +360,17 @@ check_range_owner(Oid relid)
 		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_SEQUENCE, get_rel_name(relid));
 }
 
+/* For what concerns no range in particular. */
+static void
+check_extension_owner(void)
+{
+	if (!object_ownercheck(RelationRelationId, sg_catalog_relation("range_node"), GetUserId()))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to declare a node destroyed"),
+				 errhint("Name a generator that you own, or be the owner of the extension.")));
+}
+
 static void
 check_arguments(FunctionCallInfo fcinfo, int required)
 {
@@ -994,7 +1005,7 @@ sg_range_reclaim(PG_FUNCTION_ARGS)
 	if (count > 0)
 		LockRelationOid(blocks[0].relid, RowExclusiveLock);
 	else if (!OidIsValid(relid))
-		check_range_owner(sg_catalog_relation("range_node"));
+		check_extension_owner();
 	known = node_destroy(node);
 	if (!known && count == 0)
 		ereport(ERROR,
@@ -1068,7 +1079,7 @@ sg_range_guard(PG_FUNCTION_ARGS)
 		sg_catalog_check_trigger(fcinfo, "range_generator");
 	table = RelationGetRelationName(trigger->tg_relation);
 	sg_catalog_check_trigger(fcinfo, table);
-	sg_catalog_refuse_truncate(trigger, "Drop the generators' sequences.");
+	sg_catalog_refuse_truncate(trigger, "Its rows go with the generators and nodes that they are about.");
 
 	/* a publication of all tables brings the publisher's rows along */
 	if (IsLogicalWorker())
