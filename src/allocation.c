@@ -315,6 +315,14 @@ interval_bounds(Datum value, int64 *lo, int64 *hi)
 	*hi = DatumGetInt64(upper.val);
 }
 
+static bool
+interval_is_bounded(Datum value)
+{
+	char		flags = range_get_flags(DatumGetRangeTypeP(value));
+
+	return (flags & (RANGE_EMPTY | RANGE_LB_INF | RANGE_UB_INF)) == 0;
+}
+
 static SgBlockState
 block_state(const NameData *name)
 {
@@ -480,6 +488,34 @@ sg_allocation_end(Oid relid)
 	end = count > 0 ? blocks[0].hi : 0;
 	pfree(blocks);
 	return end;
+}
+
+bool
+sg_allocation_is_new(HeapTuple tuple, TupleDesc desc)
+{
+	bool		isnull;
+	Oid			relid;
+	Datum		interval;
+	int64		lo;
+	int64		hi;
+	SgBlock    *blocks;
+	int			count;
+	bool		same;
+
+	relid = DatumGetObjectId(heap_getattr(tuple, Anum_block_generator, desc, &isnull));
+	if (isnull || !OidIsValid(relid))
+		return isnull;
+
+	/* what is wrong with it is for the constraints to say */
+	interval = heap_getattr(tuple, Anum_block_block, desc, &isnull);
+	if (isnull || !interval_is_bounded(interval))
+		return true;
+	interval_bounds(interval, &lo, &hi);
+	blocks = sg_allocation_overlaps(relid, lo, hi, &count);
+	same = count == 1 && blocks[0].lo == lo && blocks[0].hi == hi &&
+		!TransactionIdIsValid(blocks[0].in_flight);
+	pfree(blocks);
+	return !same;
 }
 
 SgBlock *

@@ -168,14 +168,10 @@ step_take(const SgRange *range, Relation cursor, int64 size, bool whole, bool sh
  */
 
 void
-sg_ledger_answer(SgLedgerGrant *grant, const char *status, const char *format,...)
+sg_ledger_answer(SgLedgerGrant *grant, const char *status, const char *message)
 {
-	va_list		args;
-
 	strlcpy(grant->status, status, sizeof(grant->status));
-	va_start(args, format);
-	vsnprintf(grant->message, sizeof(grant->message), format, args);
-	va_end(args);
+	strlcpy(grant->message, message, sizeof(grant->message));
 }
 
 /* What the answer tells of the ledger itself. */
@@ -198,9 +194,12 @@ answer_known(const SgBlock *request, const SgBlock *block, bool own, SgLedgerGra
 		sg_ledger_answer(grant, "refused", "the request is that of another node or role");
 	else
 	{
-		/* the transaction that granted it may not have waited for all it should */
+		/*
+		 * the transaction that granted it may not have waited for all it
+		 * should
+		 */
 		sg_bound_flush(sg_hold_touch());
-		sg_ledger_answer(grant, "granted", "%s", "");
+		sg_ledger_answer(grant, "granted", "");
 		grant->lo = block->lo;
 		grant->hi = block->hi;
 	}
@@ -247,8 +246,7 @@ sg_ledger_grant(const SgBlock *request, int64 size, bool own, SgLedgerGrant *gra
 	answer_state(grant, &state);
 	if (hold != SG_HOLD_NONE)
 	{
-		sg_ledger_answer(grant, hold == SG_HOLD_BUSY ? "wait" : "hold", "%s",
-						 sg_hold_reason(hold));
+		sg_ledger_answer(grant, hold == SG_HOLD_BUSY ? "wait" : "hold", sg_hold_reason(hold));
 		return;
 	}
 	sg_hold_require_durable();
@@ -287,7 +285,7 @@ sg_ledger_grant(const SgBlock *request, int64 size, bool own, SgLedgerGrant *gra
 	}
 	sg_bound_flush(lsn);
 	answer_state(grant, &state);
-	sg_ledger_answer(grant, "granted", "%s", "");
+	sg_ledger_answer(grant, "granted", "");
 	grant->lo = block.lo;
 	grant->hi = block.hi;
 }
@@ -1115,8 +1113,8 @@ sg_range_allocation_guard(PG_FUNCTION_ARGS)
 				 errmsg("cannot change or delete rows of the ledger"),
 				 errhint("Use range_release() and range_reclaim(); DROP SEQUENCE of a generator removes its rows.")));
 
-	/* a dump that left the sequence out; the type's input said so */
-	if (!OidIsValid(sg_catalog_row_relid(trigger->tg_trigtuple, RelationGetDescr(trigger->tg_relation))))
+	/* a dump that left the sequence out, or that goes where it came from */
+	if (!sg_allocation_is_new(trigger->tg_trigtuple, RelationGetDescr(trigger->tg_relation)))
 		PG_RETURN_POINTER(NULL);
 	sg_hold_note_foreign_rows();
 	PG_RETURN_POINTER(trigger->tg_trigtuple);
