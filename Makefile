@@ -47,6 +47,7 @@ REGRESS = \
 	snowflake \
 	generator \
 	settings \
+	range \
 	monitor \
 	security \
 	coordinator

@@ -71,8 +71,7 @@ const char *const sg_block_state_names[SG_BLOCK_STATE_COUNT] = {
 
 /* columns of their indexes */
 #define Anum_pkey_generator		1
-#define Anum_overlap_generator	1
-#define Anum_overlap_block		2
+#define Anum_pkey_block			2
 #define Anum_request_incarnation	1
 #define Anum_request_generator	2
 #define Anum_request_request	3
@@ -316,6 +315,14 @@ interval_bounds(Datum value, int64 *lo, int64 *hi)
 	*hi = DatumGetInt64(upper.val);
 }
 
+static bool
+interval_is_bounded(Datum value)
+{
+	char		flags = range_get_flags(DatumGetRangeTypeP(value));
+
+	return (flags & (RANGE_EMPTY | RANGE_LB_INF | RANGE_UB_INF)) == 0;
+}
+
 static SgBlockState
 block_state(const NameData *name)
 {
@@ -363,10 +370,13 @@ snapshot_in_flight(const SnapshotData *snapshot)
 	return TransactionIdIsValid(snapshot->xmin) ? snapshot->xmin : snapshot->xmax;
 }
 
-/* At most limit rows of the ledger by an index, palloc'd; *count is how many. */
+/*
+ * Rows of the ledger by an index, palloc'd; *count is how many.  At most limit
+ * rows, and those only that come before one which ends at or below low.
+ */
 static SgBlock *
 blocks_read(const char *index_name, ScanKey keys, int nkeys,
-			ScanDirection direction, int limit, int *count)
+			ScanDirection direction, int limit, int64 low, int *count)
 {
 	Relation	rel = table_open(sg_catalog_relation("range_allocation"), AccessShareLock);
 	Relation	index = index_open(get_relname_relid(index_name, RelationGetNamespace(rel)),
@@ -390,6 +400,8 @@ blocks_read(const char *index_name, ScanKey keys, int nkeys,
 			blocks = repalloc_huge(blocks, sizeof(SgBlock) * capacity);
 		}
 		block_from_slot(slot, &blocks[*count]);
+		if (blocks[*count].hi <= low)
+			break;
 		blocks[*count].in_flight = snapshot_in_flight(&snapshot);
 		blocks[*count].leaving = !TransactionIdIsValid(snapshot.xmin) &&
 			TransactionIdIsValid(snapshot.xmax);
@@ -411,18 +423,28 @@ block_compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+/*
+ * The primary key serves better than the index behind the constraint, whose
+ * cost grows with the ledger.  Blocks do not overlap, so the search goes back
+ * from the last one that begins below hi to the first that ends at or below
+ * lo.  A row that somebody is just adding by hand may overlap others and hide
+ * from that, but not from the constraint.
+ */
 SgBlock *
 sg_allocation_overlaps(Oid relid, int64 lo, int64 hi, int *count)
 {
+	TypeCacheEntry *type = lookup_type_cache(INT8RANGEOID, TYPECACHE_RANGE_INFO);
+	RangeBound	last = {.val = Int64GetDatum(hi - 1),.inclusive = true,.lower = true};
+	RangeBound	open = {.infinite = true};
 	ScanKeyData keys[2];
 	SgBlock    *blocks;
 
-	ScanKeyInit(&keys[0], Anum_overlap_generator, RANGESTRAT_OVERLAPS, F_RANGE_OVERLAPS,
-				RangeTypePGetDatum(sg_allocation_interval((int64) relid, (int64) relid + 1)));
-	ScanKeyInit(&keys[1], Anum_overlap_block, RANGESTRAT_OVERLAPS, F_RANGE_OVERLAPS,
-				RangeTypePGetDatum(sg_allocation_interval(lo, hi)));
-	blocks = blocks_read("range_allocation_overlap", keys, 2, ForwardScanDirection,
-						 INT_MAX, count);
+	ScanKeyInit(&keys[0], Anum_pkey_generator, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(relid));
+	ScanKeyInit(&keys[1], Anum_pkey_block, BTLessStrategyNumber, F_RANGE_LT,
+				RangeTypePGetDatum(MakeRange(type, &last, &open)));
+	blocks = blocks_read("range_allocation_pkey", keys, 2, BackwardScanDirection,
+						 INT_MAX, lo, count);
 	qsort(blocks, *count, sizeof(SgBlock), block_compare);
 	return blocks;
 }
@@ -444,7 +466,7 @@ sg_allocation_by_request(Oid relid, const pg_uuid_t *incarnation, int64 request,
 
 	/* one that is being removed may come before one that is being added */
 	blocks = blocks_read("range_allocation_request", keys, 3, ForwardScanDirection,
-						 1, &count);
+						 1, 0, &count);
 	if (count > 0)
 		*block = blocks[0];
 	pfree(blocks);
@@ -462,10 +484,38 @@ sg_allocation_end(Oid relid)
 	ScanKeyInit(&key, Anum_pkey_generator, BTEqualStrategyNumber, F_OIDEQ,
 				ObjectIdGetDatum(relid));
 	blocks = blocks_read("range_allocation_pkey", &key, 1, BackwardScanDirection,
-						 1, &count);
+						 1, 0, &count);
 	end = count > 0 ? blocks[0].hi : 0;
 	pfree(blocks);
 	return end;
+}
+
+bool
+sg_allocation_is_new(HeapTuple tuple, TupleDesc desc)
+{
+	bool		isnull;
+	Oid			relid;
+	Datum		interval;
+	int64		lo;
+	int64		hi;
+	SgBlock    *blocks;
+	int			count;
+	bool		same;
+
+	relid = DatumGetObjectId(heap_getattr(tuple, Anum_block_generator, desc, &isnull));
+	if (isnull || !OidIsValid(relid))
+		return isnull;
+
+	/* what is wrong with it is for the constraints to say */
+	interval = heap_getattr(tuple, Anum_block_block, desc, &isnull);
+	if (isnull || !interval_is_bounded(interval))
+		return true;
+	interval_bounds(interval, &lo, &hi);
+	blocks = sg_allocation_overlaps(relid, lo, hi, &count);
+	same = count == 1 && blocks[0].lo == lo && blocks[0].hi == hi &&
+		!TransactionIdIsValid(blocks[0].in_flight);
+	pfree(blocks);
+	return !same;
 }
 
 SgBlock *

@@ -97,6 +97,12 @@ extern int64 sg_allocation_end(Oid relid);
 /* The blocks that a node was granted, of one range or (InvalidOid) of all. */
 extern SgBlock *sg_allocation_of_node(const pg_uuid_t *node, Oid relid, int *count);
 
+/*
+ * Is a row that a trigger of seqgen.range_allocation is given to be inserted?
+ * Not if it has no generator, or if the same block is there already.
+ */
+extern bool sg_allocation_is_new(HeapTuple tuple, TupleDesc desc);
+
 extern void sg_allocation_insert(const SgBlock *block);
 
 /*

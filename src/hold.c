@@ -207,7 +207,7 @@ static Verdict
 ledger_judge(const SgLedgerState *state, const Place *here)
 {
 	bool		same_database = state->system_identifier == here->system_identifier &&
-		state->database == here->database;
+	state->database == here->database;
 
 	if (state->held)
 		return VERDICT_NODE_AHEAD;

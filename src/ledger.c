@@ -169,14 +169,10 @@ step_take(const SgRange *range, Relation cursor, int64 size, bool whole, bool sh
  */
 
 void
-sg_ledger_answer(SgLedgerGrant *grant, const char *status, const char *format,...)
+sg_ledger_answer(SgLedgerGrant *grant, const char *status, const char *message)
 {
-	va_list		args;
-
 	strlcpy(grant->status, status, sizeof(grant->status));
-	va_start(args, format);
-	vsnprintf(grant->message, sizeof(grant->message), format, args);
-	va_end(args);
+	strlcpy(grant->message, message, sizeof(grant->message));
 }
 
 /* What the answer tells of the ledger itself. */
@@ -199,9 +195,12 @@ answer_known(const SgBlock *request, const SgBlock *block, bool own, SgLedgerGra
 		sg_ledger_answer(grant, "refused", "the request is that of another node or role");
 	else
 	{
-		/* the transaction that granted it may not have waited for all it should */
+		/*
+		 * the transaction that granted it may not have waited for all it
+		 * should
+		 */
 		sg_bound_flush(sg_hold_touch());
-		sg_ledger_answer(grant, "granted", "%s", "");
+		sg_ledger_answer(grant, "granted", "");
 		grant->lo = block->lo;
 		grant->hi = block->hi;
 	}
@@ -248,8 +247,7 @@ sg_ledger_grant(const SgBlock *request, int64 size, bool own, SgLedgerGrant *gra
 	answer_state(grant, &state);
 	if (hold != SG_HOLD_NONE)
 	{
-		sg_ledger_answer(grant, hold == SG_HOLD_BUSY ? "wait" : "hold", "%s",
-						 sg_hold_reason(hold));
+		sg_ledger_answer(grant, hold == SG_HOLD_BUSY ? "wait" : "hold", sg_hold_reason(hold));
 		return;
 	}
 	sg_hold_require_durable();
@@ -288,7 +286,7 @@ sg_ledger_grant(const SgBlock *request, int64 size, bool own, SgLedgerGrant *gra
 	}
 	sg_bound_flush(lsn);
 	answer_state(grant, &state);
-	sg_ledger_answer(grant, "granted", "%s", "");
+	sg_ledger_answer(grant, "granted", "");
 	grant->lo = block.lo;
 	grant->hi = block.hi;
 }
@@ -359,6 +357,17 @@ check_range_owner(Oid relid)
 {
 	if (!object_ownercheck(RelationRelationId, relid, GetUserId()))
 		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_SEQUENCE, get_rel_name(relid));
+}
+
+/* For what concerns no range in particular. */
+static void
+check_extension_owner(void)
+{
+	if (!object_ownercheck(RelationRelationId, sg_catalog_relation("range_node"), GetUserId()))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to declare a node destroyed"),
+				 errhint("Name a generator that you own, or be the owner of the extension.")));
 }
 
 static void
@@ -995,7 +1004,7 @@ sg_range_reclaim(PG_FUNCTION_ARGS)
 	if (count > 0)
 		LockRelationOid(blocks[0].relid, RowExclusiveLock);
 	else if (!OidIsValid(relid))
-		check_range_owner(sg_catalog_relation("range_node"));
+		check_extension_owner();
 	known = node_destroy(node);
 	if (!known && count == 0)
 		ereport(ERROR,
@@ -1069,7 +1078,7 @@ sg_range_guard(PG_FUNCTION_ARGS)
 		sg_catalog_check_trigger(fcinfo, "range_generator");
 	table = RelationGetRelationName(trigger->tg_relation);
 	sg_catalog_check_trigger(fcinfo, table);
-	sg_catalog_refuse_truncate(trigger, "Drop the generators' sequences.");
+	sg_catalog_refuse_truncate(trigger, "Its rows go with the generators and nodes that they are about.");
 
 	/* a publication of all tables brings the publisher's rows along */
 	if (IsLogicalWorker())
@@ -1105,8 +1114,8 @@ sg_range_allocation_guard(PG_FUNCTION_ARGS)
 				 errmsg("cannot change or delete rows of the ledger"),
 				 errhint("Use range_release() and range_reclaim(); DROP SEQUENCE of a generator removes its rows.")));
 
-	/* a dump that left the sequence out; the type's input said so */
-	if (!OidIsValid(sg_catalog_row_relid(trigger->tg_trigtuple, RelationGetDescr(trigger->tg_relation))))
+	/* a dump that left the sequence out, or that goes where it came from */
+	if (!sg_allocation_is_new(trigger->tg_trigtuple, RelationGetDescr(trigger->tg_relation)))
 		PG_RETURN_POINTER(NULL);
 	sg_hold_note_foreign_rows();
 	PG_RETURN_POINTER(trigger->tg_trigtuple);

@@ -28,7 +28,7 @@ typedef struct SgLedgerGrant
 
 /* Set the answer; epoch and ledger stay. */
 extern void sg_ledger_answer(SgLedgerGrant *grant, const char *status,
-							 const char *format,...) pg_attribute_printf(3, 4);
+							 const char *message);
 
 /*
  * Grant a block of at most size values to a node, or answer why not.  The

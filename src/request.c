@@ -233,8 +233,8 @@ node_take_over(const NodeRow *row, SgLedgerGrant *grant)
 	if (left <= 0)
 		return true;
 	sg_ledger_answer(grant, "wait",
-					 "another incarnation of the node was heard of; it is replaced if it stays silent for another %d s",
-					 (int) (left / USECS_PER_SEC) + 1);
+					 psprintf("another incarnation of the node was heard of; it is replaced if it stays silent for another %d s",
+							  (int) (left / USECS_PER_SEC) + 1));
 	return false;
 }
 
@@ -413,7 +413,7 @@ request_report(const Request *request, SgLedgerGrant *grant)
 
 	if (!asker->has_key)
 	{
-		sg_ledger_answer(grant, "confirmed", "%s", "");
+		sg_ledger_answer(grant, "confirmed", "");
 		return;
 	}
 	if (!sg_allocation_by_request(asker->relid, &asker->incarnation, asker->request, &block))
@@ -435,7 +435,7 @@ request_report(const Request *request, SgLedgerGrant *grant)
 	}
 	if (request->saved >= block.lo && request->saved < block.hi)
 		sg_allocation_note_saved(&block, request->saved);
-	sg_ledger_answer(grant, "confirmed", "%s", "");
+	sg_ledger_answer(grant, "confirmed", "");
 	grant->lo = block.lo;
 	grant->hi = block.hi;
 }
@@ -465,7 +465,7 @@ request_serve(const Request *request, SgLedgerGrant *grant)
 	grant->ledger = state.number;
 	grant->ledger_id = state.id;
 	if (hold != SG_HOLD_NONE)
-		sg_ledger_answer(grant, hold == SG_HOLD_BUSY ? "wait" : "hold", "%s", sg_hold_reason(hold));
+		sg_ledger_answer(grant, hold == SG_HOLD_BUSY ? "wait" : "hold", sg_hold_reason(hold));
 	else if (request->size > 0)
 		sg_ledger_grant(&request->block, request->size, false, grant);
 	else
