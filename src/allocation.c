@@ -38,6 +38,7 @@
 
 #include "compat.h"
 #include "catalog.h"
+#include "query.h"
 #include "allocation.h"
 
 const char *const sg_block_state_names[SG_BLOCK_STATE_COUNT] = {
@@ -89,64 +90,21 @@ sg_allocation_is_changing(void)
  * Statements
  */
 
-static Oid
-allocation_owner(void)
-{
-	Oid			relid = sg_catalog_relation("range_allocation");
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
-	Oid			owner;
-
-	if (!HeapTupleIsValid(tuple))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("extension \"seqgen\" does not exist in this database"),
-				 errhint("Use CREATE EXTENSION seqgen.")));
-	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
-	ReleaseSysCache(tuple);
-	return owner;
-}
-
-static void
-statement_prepare(SgStatement *statement)
-{
-	if (statement->plan != NULL)
-		return;
-	statement->plan = SPI_prepare(statement->sql, statement->nargs, statement->types);
-	if (statement->plan == NULL)
-		elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
-	SPI_keepplan(statement->plan);
-}
-
 uint64
 sg_allocation_execute(SgStatement *statement, Datum *values, const char *nulls)
 {
-	Oid			user;
-	int			context;
-	int			result;
 	uint64		processed;
 
-	GetUserIdAndSecContext(&user, &context);
-	SPI_connect();
-	SetUserIdAndSecContext(allocation_owner(),
-						   context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS);
 	changing = true;
 	PG_TRY();
 	{
-		statement_prepare(statement);
-		result = SPI_execute_snapshot(statement->plan, values, nulls,
-									  GetLatestSnapshot(), InvalidSnapshot,
-									  false, true, 0);
+		processed = sg_query_execute(statement, values, nulls);
 	}
 	PG_FINALLY();
 	{
 		changing = false;
 	}
 	PG_END_TRY();
-	if (result < 0)
-		elog(ERROR, "SPI_execute_snapshot failed: %s", SPI_result_code_string(result));
-	processed = SPI_processed;
-	SetUserIdAndSecContext(user, context);
-	SPI_finish();
 	return processed;
 }
 
@@ -489,6 +447,17 @@ sg_allocation_end(Oid relid)
 	pfree(blocks);
 	return end;
 }
+
+bool
+sg_allocation_is_manual(HeapTuple tuple, TupleDesc desc)
+{
+	bool		isnull;
+	Datum		state = heap_getattr(tuple, Anum_block_state, desc, &isnull);
+
+	return isnull ||
+		strcmp(NameStr(*DatumGetName(state)), sg_block_state_names[SG_BLOCK_GRANTED]) != 0;
+}
+
 
 bool
 sg_allocation_is_new(HeapTuple tuple, TupleDesc desc)

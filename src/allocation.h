@@ -12,10 +12,11 @@
 #include "access/htup.h"
 #include "access/tupdesc.h"
 #include "datatype/timestamp.h"
-#include "executor/spi.h"
 #include "nodes/pg_list.h"
 #include "utils/rangetypes.h"
 #include "utils/uuid.h"
+
+#include "query.h"
 
 /* A row of seqgen.range_generator. */
 typedef struct SgRange
@@ -103,6 +104,9 @@ extern SgBlock *sg_allocation_of_node(const pg_uuid_t *node, Oid relid, int *cou
  */
 extern bool sg_allocation_is_new(HeapTuple tuple, TupleDesc desc);
 
+/* Is such a row one that no node was granted? */
+extern bool sg_allocation_is_manual(HeapTuple tuple, TupleDesc desc);
+
 extern void sg_allocation_insert(const SgBlock *block);
 
 /*
@@ -130,18 +134,7 @@ extern bool sg_allocation_is_changing(void);
 /* The interval [lo, hi) as a range type. */
 extern RangeType *sg_allocation_interval(int64 lo, int64 hi);
 
-/*
- * A statement on the tables, run as their owner and by their newest state.
- * Returns the number of rows.  SQL must be qualified in every name.
- */
-typedef struct SgStatement
-{
-	const char *sql;
-	int			nargs;
-	Oid			types[10];
-	SPIPlanPtr	plan;			/* NULL at first */
-} SgStatement;
-
+/* Run a statement that may change the ledger, which no other may. */
 extern uint64 sg_allocation_execute(SgStatement *statement, Datum *values, const char *nulls);
 
 #endif							/* SEQGEN_ALLOCATION_H */

@@ -56,16 +56,32 @@ sg_bound_get(Buffer buffer)
 	return bound_page_data(BufferGetPage(buffer))->last_value;
 }
 
+/*
+ * log_cnt, which nextval() uses to log ahead, is free in a cursor, for there
+ * nextval() always fails.  All that sets a sequence sets it to 0.
+ */
+int64
+sg_bound_get_before(Buffer buffer)
+{
+	return bound_page_data(BufferGetPage(buffer))->log_cnt - 1;
+}
+
 XLogRecPtr
-sg_bound_put(GenericXLogState *xlog, Buffer buffer, int64 value)
+sg_bound_put_step(GenericXLogState *xlog, Buffer buffer, int64 before, int64 value)
 {
 	Page		page = GenericXLogRegisterBuffer(xlog, buffer, GENERIC_XLOG_FULL_IMAGE);
 	Form_pg_sequence_data data = bound_page_data(page);
 
 	data->last_value = value;
 	data->is_called = true;
-	data->log_cnt = 0;
+	data->log_cnt = before + 1;
 	return GenericXLogFinish(xlog);
+}
+
+XLogRecPtr
+sg_bound_put(GenericXLogState *xlog, Buffer buffer, int64 value)
+{
+	return sg_bound_put_step(xlog, buffer, -1, value);
 }
 
 /*

@@ -57,6 +57,14 @@ extern int64 sg_bound_get(Buffer buffer);
  */
 extern XLogRecPtr sg_bound_put(GenericXLogState *xlog, Buffer buffer, int64 value);
 
+/*
+ * The same for a cursor, whose page also says where it stood before, if that is
+ * worth knowing; -1 if not, as after every other way to set a sequence.
+ */
+extern int64 sg_bound_get_before(Buffer buffer);
+extern XLogRecPtr sg_bound_put_step(GenericXLogState *xlog, Buffer buffer, int64 before,
+									int64 value);
+
 /* The same for the storage that this transaction has replaced; never lowers. */
 extern int64 sg_bound_get_committed(const SgCommitted *committed);
 extern XLogRecPtr sg_bound_raise_committed(const SgCommitted *committed, int64 value);

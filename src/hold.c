@@ -471,17 +471,18 @@ sg_hold_count(bool shared, SgLedgerState *copy)
 }
 
 void
-sg_hold_note_foreign_rows(void)
+sg_hold_note_foreign_row(bool manual)
 {
 	SgLedgerState before;
 	LedgerPage	page;
 	SgLedgerState *state;
 
 	sg_hold_state(&before);
-	if (before.shared && !before.synchronous)
+	if (before.number > 0 && !before.synchronous && (before.shared || !manual))
 		return;
 	state = ledger_begin(&page);
-	state->shared = true;
+	state->number = Max(state->number, 1);
+	state->shared |= manual;
 	state->synchronous = false;
 	(void) ledger_end(&page);
 }

@@ -67,8 +67,12 @@ extern void sg_hold_compare(int64 epoch, int64 number);
  */
 extern XLogRecPtr sg_hold_count(bool shared, SgLedgerState *state);
 
-/* Note that rows have come from outside, as from a restore. */
-extern void sg_hold_note_foreign_rows(void);
+/*
+ * Note that a row has come from outside, as from a restore; one that was made
+ * by hand tells that others than the own worker were given blocks, while of
+ * granted ones the ledger's own row tells that.
+ */
+extern void sg_hold_note_foreign_row(bool manual);
 
 /*
  * Before a block is given out: with seqgen.range_require_sync, raise an error

@@ -17,6 +17,13 @@
  * the transaction.  So after a rollback the row is gone, the values are not
  * given out again, and they show as a hole.
  *
+ * With one exception.  A node takes a block for granted only when it hears that
+ * the transaction has committed.  So if that was interrupted, or the server
+ * crashed, nobody knows the block, and the next step may take it.  The cursor
+ * remembers where the block of its newest step began, if that was for a node;
+ * the next step looks for room from there on, and finds the block's row, or
+ * room.
+ *
  * A heavyweight lock on the cursor as an object (not as a relation) serializes
  * steps, and is released at the step's end.  What it guards are the cursor and
  * the rows of the range, seen with a dirty snapshot, for a transaction in
@@ -53,6 +60,7 @@
 #include "shmem.h"
 #include "catalog.h"
 #include "counter.h"
+#include "coordinator.h"
 #include "bound.h"
 #include "generator.h"
 #include "sequence.h"
@@ -152,11 +160,14 @@ static bool
 step_take(const SgRange *range, Relation cursor, int64 size, bool whole, bool shared,
 		  SgBlock *block, SgLedgerState *state, XLogRecPtr *lsn)
 {
-	int64		last = sg_sequence_get(cursor);
+	int64		before;
+	int64		last = sg_sequence_get_step(cursor, &before);
+	int64		from = before >= 0 && !whole ? before : last;
 
-	if (!find_room(range, Max(last + 1, range->min_value), size, whole, block))
+	if (!find_room(range, Max(from + 1, range->min_value), size, whole, block))
 		return false;
-	(void) sg_sequence_put(cursor, block->hi - 1);
+	if (block->hi - 1 > last)
+		(void) sg_sequence_put_step(cursor, whole ? -1 : block->lo - 1, block->hi - 1);
 	*lsn = sg_hold_count(shared, state);
 	block->epoch = state->epoch;
 	sg_allocation_insert(block);
@@ -632,8 +643,16 @@ sg_range_alter(PG_FUNCTION_ARGS)
 static void
 prepare_change(const char *command)
 {
+	SgCoordinator coordinator;
+
 	PreventCommandIfReadOnly(command);
 	PreventCommandDuringRecovery(command);
+	if (sg_coordinator_find(&coordinator))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("ranges of this database come from a coordinator"),
+				 errdetail("It is named by the foreign server \"%s\".", coordinator.server),
+				 errhint("Call %s there.", command)));
 	sg_hold_require();
 	sg_hold_require_durable();
 }
@@ -1117,6 +1136,7 @@ sg_range_allocation_guard(PG_FUNCTION_ARGS)
 	/* a dump that left the sequence out, or that goes where it came from */
 	if (!sg_allocation_is_new(trigger->tg_trigtuple, RelationGetDescr(trigger->tg_relation)))
 		PG_RETURN_POINTER(NULL);
-	sg_hold_note_foreign_rows();
+	sg_hold_note_foreign_row(sg_allocation_is_manual(trigger->tg_trigtuple,
+													 RelationGetDescr(trigger->tg_relation)));
 	PG_RETURN_POINTER(trigger->tg_trigtuple);
 }

@@ -34,6 +34,7 @@
 
 #include "guc.h"
 #include "catalog.h"
+#include "coordinator.h"
 #include "sequence.h"
 #include "allocation.h"
 #include "hold.h"
@@ -418,7 +419,8 @@ request_report(const Request *request, SgLedgerGrant *grant)
 	}
 	if (!sg_allocation_by_request(asker->relid, &asker->incarnation, asker->request, &block))
 	{
-		sg_ledger_answer(grant, "refused", "the ledger has no such block");
+		/* a failover may have lost it; what was reclaimed is refused by node */
+		sg_ledger_answer(grant, "unknown", "the ledger has no such block");
 		return;
 	}
 	if (TransactionIdIsValid(block.in_flight))
@@ -443,10 +445,16 @@ request_report(const Request *request, SgLedgerGrant *grant)
 static void
 request_serve(const Request *request, SgLedgerGrant *grant)
 {
+	SgCoordinator coordinator;
 	SgRange		range;
 	SgLedgerState state;
 	SgHold		hold;
 
+	if (sg_coordinator_find(&coordinator))
+	{
+		sg_ledger_answer(grant, "refused", "this database has a coordinator of its own");
+		return;
+	}
 	if (!request_lock(request))
 	{
 		sg_ledger_answer(grant, "wait", "the generator or the ledger is being altered");

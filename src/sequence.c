@@ -95,26 +95,41 @@ sg_sequence_open(Oid relid, LOCKMODE lockmode, bool nowait)
 }
 
 int64
-sg_sequence_get(Relation rel)
+sg_sequence_get_step(Relation rel, int64 *before)
 {
 	Buffer		buffer = ReadBuffer(rel, 0);
 	int64		value;
 
 	LockBuffer(buffer, BUFFER_LOCK_SHARE);
 	value = sg_bound_get(buffer);
+	*before = sg_bound_get_before(buffer);
 	UnlockReleaseBuffer(buffer);
 	return value;
 }
 
+int64
+sg_sequence_get(Relation rel)
+{
+	int64		before;
+
+	return sg_sequence_get_step(rel, &before);
+}
+
 XLogRecPtr
-sg_sequence_put(Relation rel, int64 value)
+sg_sequence_put_step(Relation rel, int64 before, int64 value)
 {
 	GenericXLogState *xlog = GenericXLogStart(rel);
 	Buffer		buffer = ReadBuffer(rel, 0);
 	XLogRecPtr	lsn;
 
 	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
-	lsn = sg_bound_put(xlog, buffer, value);
+	lsn = sg_bound_put_step(xlog, buffer, before, value);
 	UnlockReleaseBuffer(buffer);
 	return lsn;
+}
+
+XLogRecPtr
+sg_sequence_put(Relation rel, int64 value)
+{
+	return sg_sequence_put_step(rel, -1, value);
 }

@@ -34,4 +34,8 @@ extern Relation sg_sequence_open(Oid relid, LOCKMODE lockmode, bool nowait);
 extern int64 sg_sequence_get(Relation rel);
 extern XLogRecPtr sg_sequence_put(Relation rel, int64 value);
 
+/* The same with the value before, or -1 where it is not known. */
+extern int64 sg_sequence_get_step(Relation rel, int64 *before);
+extern XLogRecPtr sg_sequence_put_step(Relation rel, int64 before, int64 value);
+
 #endif							/* SEQGEN_SEQUENCE_H */
