@@ -122,13 +122,14 @@ typedef struct CounterStep
  * of ours, and says nothing.  Under the page's lock.
  */
 static int64
-counter_look(SgSlot *slot, int64 value, bool known, int64 now, CounterStep *step)
+counter_look(SgSlot *slot, int64 value, int64 now, CounterStep *step)
 {
 	SgBlocks   *blocks = &slot->blocks;
+	bool		moved = value != (int64) pg_atomic_read_u64(&slot->bound);
 	int64		hi;
 
 	LWLockAcquire(blocks_lock(), LW_EXCLUSIVE);
-	if (!known && value >= blocks->lo && value < blocks->hi)
+	if (moved && value >= blocks->lo && value < blocks->hi)
 		sg_slot_raise_last(slot, 0, value);
 	if (sg_slot_last_tick(slot, 0) >= blocks->hi - 1 && blocks->next_hi != 0 &&
 		!counter_is_closed(slot))
@@ -177,7 +178,7 @@ counter_write_position(SgSlot *slot, Relation rel, SgStorage storage, bool ahead
 	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
 	step.value = sg_bound_get(buffer);
 	known = counter_knows_page(slot, rel, step.value);
-	hi = counter_look(slot, step.value, known, now, &step);
+	hi = counter_look(slot, step.value, now, &step);
 	last = sg_slot_last_tick(slot, 0);
 	limit = (int64) pg_atomic_read_u64(&slot->limit);
 	step.done = known && limit > last && !ahead;
@@ -439,8 +440,22 @@ sg_counter_revoke(Oid relid)
 	return slot != NULL;
 }
 
+/* Does the current block hold the newest value given out, or begin behind it? */
+static bool
+counter_has_begun(SgSlot *slot, int64 last)
+{
+	const SgBlocks *blocks = &slot->blocks;
+	bool		begun;
+
+	LWLockAcquire(blocks_lock(), LW_SHARED);
+	begun = blocks->hi != 0 && last >= blocks->lo - 1 && last < blocks->hi;
+	LWLockRelease(blocks_lock());
+	return begun;
+}
+
 /*
- * Lower the position in the page to what was given out.  Nothing may be taken
+ * Set the position in the page to what was given out: lower it from what was
+ * reserved, or raise it from what somebody has set.  Nothing may be taken
  * meanwhile, and limit, which is above it, must not be used again before the
  * position is.
  */
@@ -466,7 +481,8 @@ sg_counter_close(Oid relid)
 	pg_atomic_fetch_or_u64(&slot->last, SG_SLOT_CLOSED);
 	last = sg_slot_last_tick(slot, 0);
 	value = sg_bound_get(buffer);
-	if (counter_knows_page(slot, rel, value) && last < value)
+	if (counter_has_begun(slot, last) && value != last &&
+		(value < last || value == (int64) pg_atomic_read_u64(&slot->bound)))
 	{
 		lsn = sg_bound_put(xlog, buffer, last);
 		pg_atomic_write_u64(&slot->bound, (uint64) last);
