@@ -195,7 +195,7 @@ static ProcessUtility_hook_type prev_process_utility_hook = NULL;
  * node lies between?  The caller holds the page's content lock.
  */
 static bool
-slot_knows_value(SgSlot	   *slot, int64 value)
+slot_knows_value(SgSlot *slot, int64 value)
 {
 	int64		bound = (int64) pg_atomic_read_u64(&slot->bound);
 
@@ -660,7 +660,7 @@ check_sequence_options(Relation rel, const SgLayout *layout,
 
 /* The page's last_value, and whether it is the bound that the slot knows. */
 static int64
-sequence_read(Relation rel, SgSlot	   *slot, bool *known)
+sequence_read(Relation rel, SgSlot *slot, bool *known)
 {
 	Buffer		buffer = ReadBuffer(rel, 0);
 	int64		value;
@@ -679,7 +679,7 @@ static SgSlot *
 generator_load(Relation rel, const SgCatalogGenerator *row, const SgLayout *layout)
 {
 	int			node = sg_kind_is_counter(row->kind) ? 0 :
-		sg_node_number(layout, NameStr(row->layout_name));
+	sg_node_number(layout, NameStr(row->layout_name));
 	bool		known;
 	int64		value = sequence_read(rel, NULL, &known);
 

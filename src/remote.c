@@ -723,10 +723,11 @@ sg_remote_call(const char *const *params)
 	session.has_row = false;
 	session.oversized = false;
 	session.unsent = true;
+
 	/*
-	 * An answer takes no longer than a connection.  Asking again with the same
-	 * key is safe, and the sooner we do, the sooner we are back after an outage
-	 * that swallowed the question.
+	 * An answer takes no longer than a connection.  Asking again with the
+	 * same key is safe, and the sooner we do, the sooner we are back after an
+	 * outage that swallowed the question.
 	 */
 	session_set(SG_REMOTE_BUSY, session.coordinator.connect_timeout * INT64CONST(1000));
 	if (!PQsendQueryParams(session.conn, REQUEST, SG_REMOTE_PARAM_COUNT, NULL, params, NULL, NULL, 0) ||

@@ -82,8 +82,8 @@ typedef struct Supplied
 	int64		asking_since;	/* uptime since when a block waits to be
 								 * confirmed, us; 0 if none does */
 	bool		checked;		/* what is held was looked through */
-	bool		unfinished;		/* something held may have to be confirmed,
-								 * or to be asked for again */
+	bool		unfinished;		/* something held may have to be confirmed, or
+								 * to be asked for again */
 	bool		needy;			/* it waits for the coordinator */
 } Supplied;
 

@@ -18,8 +18,10 @@ typedef struct SgWorkerDuty
 	/* called at the beginning, and again after an error in it */
 	void		(*start) (void);
 
-	/* does what is due, without waiting; returns after how many ms at most it
-	 * wants to be called again, -1 for no limit */
+	/*
+	 * does what is due, without waiting; returns after how many ms at most it
+	 * wants to be called again, -1 for no limit
+	 */
 	long		(*run) (void);
 
 	/* a socket to wait for; returns WL_SOCKET_* events, 0 for none */
