@@ -411,8 +411,11 @@ sg_counter_set_supply(Oid relid, SgSupply supply, const char *message)
 	if (slot != NULL)
 	{
 		LWLockAcquire(blocks_lock(), LW_EXCLUSIVE);
-		slot->blocks.supply = supply;
-		strlcpy(slot->blocks.message, message, SG_MESSAGE_SIZE);
+		if (supply != SG_SUPPLY_WAITING || slot->blocks.supply < SG_SUPPLY_EXHAUSTED)
+		{
+			slot->blocks.supply = supply;
+			strlcpy(slot->blocks.message, message, SG_MESSAGE_SIZE);
+		}
 		LWLockRelease(blocks_lock());
 		ConditionVariableBroadcast(&slot->supplied);
 	}

@@ -64,7 +64,10 @@ extern bool sg_counter_install(Oid relid, int64 lo, int64 hi, int64 position,
 /* Tell those who wait what is being done, unless they have been told more. */
 extern void sg_counter_note(Oid relid, const char *message);
 
-/* Tell those who wait how things stand. */
+/*
+ * Tell those who wait how things stand.  That the next block has to be waited
+ * for is no news where there will be none.
+ */
 extern bool sg_counter_set_supply(Oid relid, SgSupply supply, const char *message);
 
 /* Take all blocks away: nothing is given out of them any more. */

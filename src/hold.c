@@ -65,8 +65,12 @@
 /* the last column, which the struct leaves out, is the primary key */
 #define Natts_ledger	12
 
-/* no ledger gets there, but a node may claim anything */
+/*
+ * No ledger gets there, but a node may claim anything.  What it claims beyond
+ * our own number counts up to a bound, so that no claim uses the numbers up.
+ */
 #define MAX_NUMBER		(INT64CONST(1) << 60)
+#define MAX_AHEAD		(INT64CONST(1) << 32)
 
 
 /*
@@ -413,8 +417,8 @@ sg_hold_compare(int64 epoch, int64 number)
 	if (epoch > state->epoch || number > state->number)
 	{
 		state->held = true;
-		state->seen_epoch = Max(state->seen_epoch, epoch);
-		state->seen_number = Max(state->seen_number, number);
+		state->seen_epoch = Max(state->seen_epoch, Min(epoch, state->epoch + MAX_AHEAD));
+		state->seen_number = Max(state->seen_number, Min(number, state->number + MAX_AHEAD));
 	}
 	(void) ledger_end(&page);
 }

@@ -14,7 +14,7 @@
 #include "catalog.h"
 #include "layout.h"
 
-/* How a kind that is served with blocks stands. */
+/* How a kind that is served with blocks stands; from bad to worse. */
 typedef enum SgSupply
 {
 	SG_SUPPLY_UNKNOWN,			/* nobody has looked for blocks yet */

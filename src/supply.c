@@ -501,8 +501,11 @@ supply_denied(Supplied *s, const char *status, const char *message)
 {
 	if (strcmp(status, "exhausted") == 0)
 		supply_rest(s, SG_SUPPLY_EXHAUSTED, message);
+	else if (strcmp(status, "hold") == 0)
+		supply_rest(s, SG_SUPPLY_WAITING,
+					psprintf(_("the coordinator is in hold until seqgen.range_resume(): %s"), message));
 	else
-		supply_rest(s, SG_SUPPLY_WAITING, message);
+		supply_rest(s, SG_SUPPLY_WAITING, psprintf(_("the coordinator says to wait: %s"), message));
 	s->rest_until = sg_clock_elapsed() + LONGEST_REST;
 }
 
@@ -578,7 +581,7 @@ call_send(CallPurpose purpose, Supplied *s, const SgHolding *holding, int64 last
 	params[4] = uuid_text(&node);
 	params[5] = uuid_text(sg_identity_incarnation());
 	params[6] = sg_identity_text(&me);
-	params[7] = int64_text(source.highest);
+	params[7] = int64_text(Max(source.highest - 1, 0));
 	params[8] = int64_text(source.epoch);
 	params[9] = int64_text(source.ledger);
 	params[10] = last > 0 ? int64_text(last) : NULL;
@@ -695,16 +698,24 @@ answer_doubt(Supplied *s)
 }
 
 /*
- * The coordinator does not serve us any more, under this name: if a DBA lets
- * the generator go on, then as another node.
+ * The coordinator does not serve us any more, under this name: whatever we have
+ * from it may be given to others, and if a DBA lets the generator go on, then
+ * as another node.
  */
 static void
 answer_refused(Supplied *s, const SgRemoteAnswer *answer)
 {
-	/* what we have may have been given to others */
+	ListCell   *cell;
+
 	sg_counter_revoke(s->relid);
 	supply_begin();
-	holding_doubt(s->relid, &call.holding);
+	foreach(cell, sg_holding_list(s->relid))
+	{
+		SgHolding  *holding = lfirst(cell);
+
+		if (!holding->own && holding->state != SG_HOLDING_IN_DOUBT)
+			holding_doubt(s->relid, holding);
+	}
 	sg_holding_forget_node();
 	supply_commit();
 	supply_stop_generator(s, psprintf(_("the coordinator refused: %s"), answer->message));
