@@ -13,7 +13,9 @@
  * It goes on by itself if
  *	1. nothing was ever given out; or
  *	2. all that was given out was confirmed by a synchronous standby, and
- *	   this is the same database on another timeline; or
+ *	   this is the same database on another timeline, which began by the
+ *	   promotion of a standby that had replayed all it had, not by a recovery
+ *	   to an earlier point; or
  *	3. only the database's own worker was ever given blocks: two of the
  *	   largest blocks are leapt over, for it holds no more than two.
  *
@@ -37,6 +39,7 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "access/xlog.h"
+#include "access/xlog_internal.h"
 #include "catalog/pg_class.h"
 #include "commands/extension.h"
 #include "commands/trigger.h"
@@ -47,6 +50,7 @@
 #include "replication/logicalworker.h"
 #include "replication/walsender.h"
 #include "storage/bufmgr.h"
+#include "storage/fd.h"
 #include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -194,6 +198,8 @@ typedef struct Place
 	int64		system_identifier;
 	Oid			database;
 	int32		timeline;
+	bool		promoted;		/* nothing was left out when it began; looked
+								 * at only if the timeline is new */
 } Place;
 
 typedef enum Verdict
@@ -219,19 +225,46 @@ ledger_judge(const SgLedgerState *state, const Place *here)
 		return VERDICT_GO_ON;
 	if (state->system_identifier == 0 && state->number == 0 && !state->shared)
 		return VERDICT_BEGIN;
-	if (same_database && state->synchronous)
+	if (same_database && state->synchronous && here->promoted)
 		return VERDICT_TAKE_UP;
 	if (!state->shared)
 		return VERDICT_TAKE_UP_SKIPPING;
 	return same_database ? VERDICT_OTHER_TIMELINE : VERDICT_OTHER_SERVER;
 }
 
+/*
+ * Did a timeline begin at the end of what there was to replay?  Its history
+ * file says so: recovery to a target notes the target instead.
+ */
+static bool
+timeline_lost_nothing(TimeLineID timeline)
+{
+	char		path[MAXPGPATH];
+	char		line[MAXPGPATH];
+	bool		complete = false;
+	FILE	   *file;
+
+	TLHistoryFilePath(path, timeline);
+	file = AllocateFile(path, "r");
+	if (file == NULL)
+		return false;
+
+	/* the last line is about the timeline that this one branched off */
+	while (fgets(line, sizeof(line), file) != NULL)
+		if (line[0] != '\n' && line[0] != '#')
+			complete = strstr(line, "\tno recovery target specified") != NULL;
+	FreeFile(file);
+	return complete;
+}
+
 static void
-place_get(Place *here)
+place_get(const SgLedgerState *state, Place *here)
 {
 	here->system_identifier = (int64) GetSystemIdentifier();
 	here->database = MyDatabaseId;
 	here->timeline = (int32) GetWALInsertionTimeLine();
+	here->promoted = state->timeline != here->timeline &&
+		timeline_lost_nothing((TimeLineID) here->timeline);
 }
 
 static void
@@ -328,8 +361,8 @@ sg_hold_check(void)
 	bool		busy = false;
 
 	PreventCommandDuringRecovery("giving out blocks of a range");
-	place_get(&here);
 	sg_hold_state(&state);
+	place_get(&state, &here);
 	verdict = ledger_judge(&state, &here);
 	if (verdict == VERDICT_GO_ON)
 		return SG_HOLD_NONE;
@@ -502,6 +535,7 @@ sg_range_resume(PG_FUNCTION_ARGS)
 {
 	int64		skip = PG_GETARG_INT64(0);
 	Oid			table = sg_catalog_relation("range_ledger");
+	SgLedgerState before;
 	Place		here;
 	LedgerPage	page;
 	SgLedgerState *state;
@@ -523,7 +557,8 @@ sg_range_resume(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("coordinator does not hold its blocks back")));
 
-	place_get(&here);
+	sg_hold_state(&before);
+	place_get(&before, &here);
 	lock_ledger();
 	if (!cursors_skip(skip))
 		ereport(ERROR,
@@ -560,7 +595,7 @@ sg_range_hold(PG_FUNCTION_ARGS)
 	sg_hold_state(&state);
 	if (!RecoveryInProgress())
 	{
-		place_get(&here);
+		place_get(&state, &here);
 		switch (ledger_judge(&state, &here))
 		{
 			case VERDICT_NODE_AHEAD:

@@ -92,12 +92,30 @@ worker_lock(void)
 	return sg_shmem_lock(SG_LOCK_WORKERS);
 }
 
+/* Is it the entry of a worker that should have come long ago? */
+static bool
+worker_is_overdue(const WorkerEntry *entry, int64 now)
+{
+	return entry->pid == 0 && now - entry->asked_at > START_TIMEOUT;
+}
+
 /* Find the entry of a database.  Under the lock. */
 static WorkerEntry *
 worker_find(Oid database)
 {
 	for (int i = 0; i < max_worker_processes; i++)
 		if (table->entries[i].database == database)
+			return &table->entries[i];
+	return NULL;
+}
+
+/* Find an entry that is free, or that nobody came for.  Under the lock. */
+static WorkerEntry *
+worker_find_free(int64 now)
+{
+	for (int i = 0; i < max_worker_processes; i++)
+		if (!OidIsValid(table->entries[i].database) ||
+			worker_is_overdue(&table->entries[i], now))
 			return &table->entries[i];
 	return NULL;
 }
@@ -129,10 +147,10 @@ worker_take_entry(bool *full)
 	entry = worker_find(MyDatabaseId);
 	if (entry != NULL && entry->pid != 0)
 		SetLatch(entry->latch);
-	else if (entry == NULL || now - entry->asked_at > START_TIMEOUT)
+	else if (entry == NULL || worker_is_overdue(entry, now))
 	{
 		if (entry == NULL)
-			entry = worker_find(InvalidOid);
+			entry = worker_find_free(now);
 		if (entry == NULL)
 			*full = true;
 		else
@@ -247,7 +265,10 @@ worker_leave(int code, Datum arg)
 	LWLockRelease(worker_lock());
 }
 
-/* Find the entry that was taken for us; false if it is not ours any more. */
+/*
+ * Find the entry that was taken for us; false if it is not ours any more, or
+ * we are to end before we have begun.
+ */
 static bool
 worker_enter(Oid database, uint32 ticket)
 {
@@ -255,11 +276,16 @@ worker_enter(Oid database, uint32 ticket)
 
 	LWLockAcquire(worker_lock(), LW_EXCLUSIVE);
 	entry = worker_find(database);
-	if (entry != NULL && entry->ticket == ticket && entry->pid == 0 && !entry->stop)
+	if (entry != NULL && entry->ticket == ticket && entry->pid == 0)
 	{
-		my_entry = entry;
-		entry->pid = MyProcPid;
-		entry->latch = MyLatch;
+		if (entry->stop)
+			entry->database = InvalidOid;
+		else
+		{
+			my_entry = entry;
+			entry->pid = MyProcPid;
+			entry->latch = MyLatch;
+		}
 	}
 	LWLockRelease(worker_lock());
 	if (my_entry == NULL)
@@ -496,6 +522,8 @@ worker_process_utility(PlannedStmt *pstmt, const char *queryString,
 					   DestReceiver *dest, QueryCompletion *qc)
 {
 	Oid			database = InvalidOid;
+	bool		commit_prepared = IsA(pstmt->utilityStmt, TransactionStmt) &&
+		((TransactionStmt *) pstmt->utilityStmt)->kind == TRANS_STMT_COMMIT_PREPARED;
 
 	/* in a transaction that failed, no catalog can be read */
 	if (IsTransactionState())
@@ -511,6 +539,10 @@ worker_process_utility(PlannedStmt *pstmt, const char *queryString,
 	else
 		standard_ProcessUtility(pstmt, queryString, readOnlyTree, context,
 								params, queryEnv, dest, qc);
+
+	/* it may have dropped the extension, of which nobody tells us */
+	if (commit_prepared)
+		sg_worker_nudge();
 }
 
 static void
