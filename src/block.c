@@ -33,6 +33,18 @@ sg_block_next_size(int64 size, int64 lasted_us, int64 target_us,
 	return size;
 }
 
+int64
+sg_block_next_step(int64 step, int64 elapsed_us, int64 block_size)
+{
+	int64		largest = Max(SG_BLOCK_STEP, block_size / SG_BLOCK_STEP_PART);
+
+	if (elapsed_us < SG_BLOCK_PACE)
+		step = step > largest / 2 ? largest : step * 2;
+	else if (elapsed_us > 4 * SG_BLOCK_PACE)
+		step /= 2;
+	return Min(Max(step, SG_BLOCK_STEP), largest);
+}
+
 const char *
 sg_block_problem(const SgBlockAnswer *answer, const SgBlockExpected *expected)
 {

@@ -21,6 +21,22 @@
 extern int64 sg_block_next_size(int64 size, int64 lasted_us, int64 target_us,
 								int64 min_size, int64 max_size);
 
+/*
+ * How far ahead of the values given out a reservation reaches, which is what a
+ * crash loses: this many values at most, or where values are drawn so fast that
+ * reservations follow each other within SG_BLOCK_PACE, up to this part of the
+ * block.
+ */
+#define SG_BLOCK_STEP		INT64CONST(1024)
+#define SG_BLOCK_STEP_PART	16
+#define SG_BLOCK_PACE		INT64CONST(20000)	/* us */
+
+/*
+ * The reach of the next reservation, by that of the last one and the time since
+ * it: it doubles within the pace, and halves after four times the pace.
+ */
+extern int64 sg_block_next_step(int64 step, int64 elapsed_us, int64 block_size);
+
 /* What the coordinator answered. */
 typedef struct SgBlockAnswer
 {

@@ -12,8 +12,8 @@
  *	1. Values only grow, and no two callers are given the same one.
  *	2. A value is given out only from a block that was installed, and only if
  *	   a position at or above it is flushed to WAL.
- *	3. A crash loses at most one step of values of a block (see counter.h); what
- *	   is above the position in the page is used on.
+ *	3. A crash loses at most one step of values of a block (see block.h); what is
+ *	   above the position in the page is used on.
  *	4. Between closing and reopening nothing is given out.
  *
  * last and limit are used as the head of generator.c says, without a node
@@ -43,6 +43,7 @@
 #include "shmem.h"
 #include "clock.h"
 #include "bound.h"
+#include "block.h"
 #include "slot.h"
 #include "counter.h"
 
@@ -94,18 +95,6 @@ counter_enter_next(SgSlot *slot, int64 now)
 	blocks->entered_last = sg_slot_last_tick(slot, 0);
 }
 
-int64
-sg_counter_next_step(int64 step, int64 elapsed, int64 block_size)
-{
-	int64		largest = Max(SG_COUNTER_STEP, block_size / SG_COUNTER_STEP_PART);
-
-	if (elapsed < SG_COUNTER_PACE)
-		step *= 2;
-	else if (elapsed > 4 * SG_COUNTER_PACE)
-		step /= 2;
-	return Min(Max(step, SG_COUNTER_STEP), largest);
-}
-
 /* What a reservation found, or did, while it held the page's lock. */
 typedef struct CounterStep
 {
@@ -150,8 +139,8 @@ counter_step(SgSlot *slot, int64 now)
 	int64		step;
 
 	LWLockAcquire(blocks_lock(), LW_EXCLUSIVE);
-	blocks->step = sg_counter_next_step(blocks->step, now - blocks->reserved_at,
-										blocks->hi - blocks->lo);
+	blocks->step = sg_block_next_step(blocks->step, now - blocks->reserved_at,
+									  blocks->hi - blocks->lo);
 	blocks->reserved_at = now;
 	step = blocks->step;
 	LWLockRelease(blocks_lock());

@@ -18,19 +18,6 @@
 #define SG_COUNTER_INCREMENT	PG_INT64_MAX
 
 /*
- * How far ahead of the values given out a reservation reaches, which a crash
- * loses: this many values at most, or where values are drawn so fast that
- * reservations would follow each other within SG_COUNTER_PACE, up to this part
- * of a block.
- */
-#define SG_COUNTER_STEP			1024
-#define SG_COUNTER_STEP_PART	16
-#define SG_COUNTER_PACE			INT64CONST(20000)	/* us */
-
-/* The rule for that: the next step, after a step and a time (us).  Pure. */
-extern int64 sg_counter_next_step(int64 step, int64 elapsed, int64 block_size);
-
-/*
  * Take up to wanted values in a row; the caller holds a lock on the sequence.
  * Returns how many, at least one, or 0 if there is no block to take from.
  */

@@ -254,10 +254,35 @@ check_seconds_left(void)
 	}
 }
 
+/* between the least and the largest reach, and following the pace */
+static void
+check_next_step(void)
+{
+	wide		step;
+	wide		largest;
+	int64		result;
+
+	draw_inputs();
+	largest = Max(SG_BLOCK_STEP, (wide) inputs[2] / SG_BLOCK_STEP_PART);
+	step = inputs[0];
+	if (inputs[1] < SG_BLOCK_PACE)
+		step *= 2;
+	else if (inputs[1] > 4 * SG_BLOCK_PACE)
+		step /= 2;
+	result = sg_block_next_step(inputs[0], inputs[1], inputs[2]);
+	CHECK(result == clamp(step, SG_BLOCK_STEP, largest));
+}
+
 int
 main(int argc, char **argv)
 {
 	int			right = 0;
+
+	CHECK(sg_block_next_step(0, PG_INT64_MAX, 10) == SG_BLOCK_STEP);
+	CHECK(sg_block_next_step(1024, 10000, 1000000) == 2048);
+	CHECK(sg_block_next_step(2048, 50000, 1000000) == 2048);
+	CHECK(sg_block_next_step(2048, 100000, 1000000) == 1024);
+	CHECK(sg_block_next_step(60000, 10000, 1000000) == 62500);
 
 	random_state = argc > 1 ? strtoull(argv[1], NULL, 0) : UINT64CONST(20250101);
 	check_steady_rate();
@@ -265,6 +290,7 @@ main(int argc, char **argv)
 	for (int i = 0; i < ROUNDS; i++)
 	{
 		check_next_size();
+		check_next_step();
 		right += check_problem();
 		check_seconds_left();
 	}
