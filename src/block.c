@@ -39,7 +39,7 @@ sg_block_next_step(int64 step, int64 elapsed_us, int64 block_size)
 	int64		largest = Max(SG_BLOCK_STEP, block_size / SG_BLOCK_STEP_PART);
 
 	if (elapsed_us < SG_BLOCK_PACE)
-		step = step > largest / 2 ? largest : step * 2;
+		step = step > largest / 2 ? largest : Max(step, 0) * 2;
 	else if (elapsed_us > 4 * SG_BLOCK_PACE)
 		step /= 2;
 	return Min(Max(step, SG_BLOCK_STEP), largest);
