@@ -162,9 +162,13 @@ step_take(const SgRange *range, Relation cursor, int64 size, bool whole, bool sh
 {
 	int64		before;
 	int64		last = sg_sequence_get_step(cursor, &before);
-	int64		from = before >= 0 && !whole ? before : last;
+	bool		again = before >= 0 && before < last && !whole;
 
-	if (!find_room(range, Max(from + 1, range->min_value), size, whole, block))
+	/* the newest step's block, if nobody got it */
+	again = again && find_room(range, before + 1, Min(size, last - before), false, block) &&
+		block->lo <= last;
+	if (!again &&
+		!find_room(range, Max(last + 1, range->min_value), size, whole, block))
 		return false;
 	if (block->hi - 1 > last)
 		(void) sg_sequence_put_step(cursor, whole ? -1 : block->lo - 1, block->hi - 1);

@@ -23,6 +23,8 @@
  */
 #include "postgres.h"
 
+#include <signal.h>
+
 #include "access/xact.h"
 #include "catalog/objectaccess.h"
 #include "catalog/pg_database.h"
@@ -228,6 +230,10 @@ worker_signal(Oid database, bool stop)
 		entry->stop = entry->stop || stop;
 		if (entry->pid != 0)
 			SetLatch(entry->latch);
+
+		/* whatever it waits for; it leaves the table before it ends */
+		if (entry->pid != 0 && stop)
+			(void) kill(entry->pid, SIGTERM);
 	}
 	LWLockRelease(worker_lock());
 }
