@@ -119,7 +119,7 @@ sg_bound_flush(XLogRecPtr lsn)
 	CHECK_FOR_INTERRUPTS();
 	ereport(ERROR,
 			(errcode(ERRCODE_QUERY_CANCELED),
-			 errmsg("could not reserve ids"),
+			 errmsg("could not make a reservation durable"),
 			 errdetail("The wait for the synchronous standby to confirm the reservation was canceled.")));
 }
 

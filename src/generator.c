@@ -581,8 +581,8 @@ report_not_generator(const char *name)
 	ereport(ERROR,
 			(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 			 errmsg("sequence \"%s\" is not a generator", name),
-			 errhint("Create generators with snowflake_create(). A generator that came without its row, "
-					 "as from a partial dump, is registered with snowflake_attach().")));
+			 errhint("Create generators with snowflake_create() or range_create(). A snowflake generator that came "
+					 "without its row, as from a partial dump, is registered with snowflake_attach().")));
 }
 
 /* What every use of a sequence as a generator needs of the sequence. */
@@ -904,7 +904,7 @@ sg_generator_get_default(void)
 }
 
 int64
-sg_generator_currval(Oid relid)
+sg_generator_currval(Oid relid, SgKind kind)
 {
 	Relation	rel = try_relation_open(relid, AccessShareLock);
 	SgGenerator *generator;
@@ -926,6 +926,8 @@ sg_generator_currval(Oid relid)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("current id of generator \"%s\" is not yet defined in this session",
 						RelationGetRelationName(rel))));
+	if (generator->kind != kind)
+		report_other_kind(generator, kind);
 	currval = generator->currval;
 	relation_close(rel, AccessShareLock);
 	return currval;

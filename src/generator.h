@@ -47,7 +47,7 @@ extern int64 sg_generator_next_counted(SgGenerator *generator, int64 wanted,
 extern void sg_generator_observe(SgGenerator *generator, int64 id);
 
 /* This session's last id of a generator, and noting one as that. */
-extern int64 sg_generator_currval(Oid relid);
+extern int64 sg_generator_currval(Oid relid, SgKind kind);
 extern void sg_generator_set_currval(SgGenerator *generator, int64 id);
 extern Oid	sg_generator_default_relid(void);
 

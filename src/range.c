@@ -233,7 +233,7 @@ PG_FUNCTION_INFO_V1(sg_range_currval);
 Datum
 sg_range_currval(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_INT64(sg_generator_currval(PG_GETARG_OID(0)));
+	PG_RETURN_INT64(sg_generator_currval(PG_GETARG_OID(0), SG_KIND_RANGE));
 }
 
 PG_FUNCTION_INFO_V1(sg_range_restart);

@@ -113,14 +113,14 @@ PG_FUNCTION_INFO_V1(sg_snowflake_currval);
 Datum
 sg_snowflake_currval(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_INT64(sg_generator_currval(sg_generator_default_relid()));
+	PG_RETURN_INT64(sg_generator_currval(sg_generator_default_relid(), SG_KIND_SNOWFLAKE));
 }
 
 PG_FUNCTION_INFO_V1(sg_snowflake_currval_generator);
 Datum
 sg_snowflake_currval_generator(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_INT64(sg_generator_currval(PG_GETARG_OID(0)));
+	PG_RETURN_INT64(sg_generator_currval(PG_GETARG_OID(0), SG_KIND_SNOWFLAKE));
 }
 
 PG_FUNCTION_INFO_V1(sg_snowflake_observe);

@@ -221,7 +221,7 @@ near_end(const SgRangeOptions *options, int64 hi)
 	uint64		whole = (uint64) (options->max_value - options->min_value) + 1;
 	uint64		used = (uint64) (hi - options->min_value);
 
-	return used > whole / 10 * 9;
+	return used > whole - whole / 10;
 }
 
 /* The position that the sequence's page has saved. */

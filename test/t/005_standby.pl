@@ -222,7 +222,7 @@ ids_only_grew('while the standby is stalled, ids inside the reserved window are 
 $here->query_safe("SET seqgen.debug_clock_offset = '390s'");
 $here->query_safe("SET statement_timeout = '200ms'");
 my $draw = "SELECT snowflake_nextval('waiting')";
-my $canceled = 'could not reserve ids';
+my $canceled = 'could not make a reservation durable';
 fails($here, $draw, '57014', $canceled, 'a wait that is cancelled by statement_timeout is a failed reservation');
 fails($here, $draw, '57014', $canceled, 'and so is the next one, for the bound that is written already');
 $here->query_safe('RESET statement_timeout');
