@@ -12,12 +12,12 @@
  *
  * It goes on by itself if
  *	1. nothing was ever given out; or
- *	2. all that was given out was confirmed by a synchronous standby, and
+ *	2. only the database's own worker was ever given blocks: two of the
+ *	   largest blocks are leapt over, for it holds no more than two; or
+ *	3. all that was given out was confirmed by a synchronous standby, and
  *	   this is the same database on another timeline, which began by the
  *	   promotion of a standby that had replayed all it had, not by a recovery
- *	   to an earlier point; or
- *	3. only the database's own worker was ever given blocks: two of the
- *	   largest blocks are leapt over, for it holds no more than two.
+ *	   to an earlier point.
  *
  * All this must be seen by everybody at once, and must neither wait for a
  * transaction nor be undone by one.  So the only row of seqgen.range_ledger
@@ -225,10 +225,11 @@ ledger_judge(const SgLedgerState *state, const Place *here)
 		return VERDICT_GO_ON;
 	if (state->system_identifier == 0 && state->number == 0 && !state->shared)
 		return VERDICT_BEGIN;
-	if (same_database && state->synchronous && here->promoted)
-		return VERDICT_TAKE_UP;
+	/* what it costs is little, and what it needs is no flag that may lag */
 	if (!state->shared)
 		return VERDICT_TAKE_UP_SKIPPING;
+	if (same_database && state->synchronous && here->promoted)
+		return VERDICT_TAKE_UP;
 	return same_database ? VERDICT_OTHER_TIMELINE : VERDICT_OTHER_SERVER;
 }
 
