@@ -729,6 +729,7 @@ CREATE TABLE seqgen.range_holding (
 	size bigint NOT NULL CHECK (size > 0),
 	block int8range CHECK (NOT isempty(block) AND NOT lower_inf(block) AND NOT upper_inf(block)),
 	own boolean NOT NULL,
+	node uuid NOT NULL,
 	state name NOT NULL CHECK (state IN ('requested', 'held', 'in doubt')),
 	running uuid NOT NULL,
 	identity text NOT NULL,
@@ -740,6 +741,7 @@ COMMENT ON TABLE seqgen.range_holding IS 'blocks of ranges that this node has, o
 COMMENT ON COLUMN seqgen.range_holding.incarnation IS 'life of the server in which it was asked for; with generator and request the key';
 COMMENT ON COLUMN seqgen.range_holding.size IS 'values asked for';
 COMMENT ON COLUMN seqgen.range_holding.own IS 'granted by this database itself';
+COMMENT ON COLUMN seqgen.range_holding.node IS 'name under which it was asked for';
 COMMENT ON COLUMN seqgen.range_holding.running IS 'life of the server that made sure of it last';
 COMMENT ON COLUMN seqgen.range_holding.identity IS 'which server that was';
 

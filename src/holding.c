@@ -99,7 +99,7 @@ sg_holding_list(Oid generator)
 {
 	static SgStatement select = {
 		"SELECT incarnation, request, size, pg_catalog.lower(block), pg_catalog.upper(block), own,"
-		"       state::pg_catalog.text, running, identity"
+		"       node, state::pg_catalog.text, running, identity"
 		"  FROM seqgen.range_holding WHERE generator OPERATOR(pg_catalog.=) $1"
 		" ORDER BY pg_catalog.lower(block) NULLS LAST, requested_at, request",
 		1, {OIDOID}, NULL
@@ -123,9 +123,10 @@ sg_holding_list(Oid generator)
 		holding->lo = field_int64(i, 4);
 		holding->hi = field_int64(i, 5);
 		holding->own = DatumGetBool(field(i, 6));
-		holding->state = state_by_name(TextDatumGetCString(field(i, 7)));
-		holding->running = *DatumGetUUIDP(field(i, 8));
-		if (!sg_identity_parse(TextDatumGetCString(field(i, 9)), &holding->identity))
+		holding->node = *DatumGetUUIDP(field(i, 7));
+		holding->state = state_by_name(TextDatumGetCString(field(i, 8)));
+		holding->running = *DatumGetUUIDP(field(i, 9));
+		if (!sg_identity_parse(TextDatumGetCString(field(i, 10)), &holding->identity))
 			holding->state = SG_HOLDING_IN_DOUBT;
 		old = MemoryContextSwitchTo(caller);
 		list = lappend(list, holding);
@@ -137,7 +138,7 @@ sg_holding_list(Oid generator)
 
 /* The parameters that all statements about one row have. */
 #define KEY_TYPES	OIDOID, UUIDOID, INT8OID
-#define ROW_TYPES	KEY_TYPES, INT8OID, INT8OID, INT8OID, BOOLOID, TEXTOID, UUIDOID, TEXTOID
+#define ROW_TYPES	KEY_TYPES, INT8OID, INT8OID, INT8OID, BOOLOID, TEXTOID, UUIDOID, TEXTOID, UUIDOID
 
 static void
 run_with_row(SgStatement *statement, Oid generator, const SgHolding *holding)
@@ -153,6 +154,7 @@ run_with_row(SgStatement *statement, Oid generator, const SgHolding *holding)
 		CStringGetTextDatum(state_names[holding->state]),
 		UUIDPGetDatum(&holding->running),
 		CStringGetTextDatum(sg_identity_text(&holding->identity)),
+		UUIDPGetDatum(&holding->node),
 	};
 
 	if (sg_query_execute(statement, values, NULL) != 1)
@@ -168,11 +170,11 @@ sg_holding_insert(Oid generator, const SgHolding *holding)
 {
 	static SgStatement insert = {
 		"INSERT INTO seqgen.range_holding"
-		" (generator, incarnation, request, size, block, own, state, running, identity)"
+		" (generator, incarnation, request, size, block, own, state, running, identity, node)"
 		" VALUES ($1::pg_catalog.regclass, $2, $3, $4,"
 		"         CASE WHEN $6 OPERATOR(pg_catalog.>) 0 THEN pg_catalog.int8range($5, $6) END,"
-		"         $7, $8::pg_catalog.name, $9, $10)",
-		10, {ROW_TYPES}, NULL
+		"         $7, $8::pg_catalog.name, $9, $10, $11)",
+		11, {ROW_TYPES}, NULL
 	};
 
 	run_with_row(&insert, generator, holding);

@@ -30,6 +30,7 @@ typedef struct SgHolding
 	int64		lo;				/* 0 while it is requested */
 	int64		hi;
 	bool		own;			/* granted by this database itself */
+	pg_uuid_t	node;			/* the name under which it was asked for */
 	SgHoldingState state;
 	pg_uuid_t	running;		/* incarnation that made sure of it last */
 	SgIdentity	identity;		/* of the server at that time */

@@ -20,9 +20,10 @@
  * With one exception.  A node takes a block for granted only when it hears that
  * the transaction has committed.  So if that was interrupted, or the server
  * crashed, nobody knows the block, and the next step may take it.  The cursor
- * remembers where the block of its newest step began, if that was for a node;
- * the next step looks for room from there on, and finds the block's row, or
- * room.
+ * remembers where the block of its newest step began, if it was such a step;
+ * the next one looks for room from there on, and finds the block's row, or
+ * room.  A block whose values are seen before the commit, as that of a range
+ * that is being created, is none of that kind.
  *
  * A heavyweight lock on the cursor as an object (not as a relation) serializes
  * steps, and is released at the step's end.  What it guards are the cursor and
@@ -96,27 +97,9 @@ step_unlock(const SgRange *range)
 }
 
 /*
- * The first gap of [*lo, *hi) between blocks that are in order; false if there
- * is none, and then *lo is where to look next.
- */
-static bool
-first_gap(const SgBlock *blocks, int count, int64 *lo, int64 *hi)
-{
-	for (int i = 0; i < count; i++)
-	{
-		if (blocks[i].lo > *lo)
-		{
-			*hi = Min(*hi, blocks[i].lo);
-			return true;
-		}
-		*lo = Max(*lo, blocks[i].hi);
-	}
-	return *lo < *hi;
-}
-
-/*
- * Find room for size values from lo on.  With whole nothing less will do.
- * Returns false if the range has no such room.
+ * Find room for size values from lo on: less if there is a block in the way, or
+ * the range ends; with whole nothing less will do.  Returns false if the range
+ * has no such room.
  */
 static bool
 find_room(const SgRange *range, int64 lo, int64 size, bool whole, SgBlock *room)
@@ -124,29 +107,27 @@ find_room(const SgRange *range, int64 lo, int64 size, bool whole, SgBlock *room)
 	while (lo <= range->max_value)
 	{
 		int64		left = range->max_value - lo + 1;
-		int64		hi = lo + Min(size, left);
+		int64		begin = lo;
 		SgBlock    *blocks;
 		int			count;
-		bool		found;
 
 		if (whole && left < size)
 			return false;
-		blocks = sg_allocation_overlaps(range->relid, lo, hi, &count);
-		if (whole && count > 0)
+		room->lo = lo;
+		room->hi = lo + Min(size, left);
+		blocks = sg_allocation_overlaps(range->relid, room->lo, room->hi, &count);
+
+		/* leap over what lies at lo, and look at as much behind it again */
+		for (int i = 0; i < count && (whole || blocks[i].lo <= lo); i++)
+			lo = Max(lo, blocks[i].hi);
+		if (lo == begin)
 		{
-			/* no room before the end of the last of them */
-			lo = blocks[count - 1].hi;
-			found = false;
-		}
-		else
-			found = first_gap(blocks, count, &lo, &hi);
-		pfree(blocks);
-		if (found)
-		{
-			room->lo = lo;
-			room->hi = hi;
+			if (count > 0)
+				room->hi = blocks[0].lo;
+			pfree(blocks);
 			return true;
 		}
+		pfree(blocks);
 		CHECK_FOR_INTERRUPTS();
 	}
 	return false;
@@ -157,12 +138,12 @@ find_room(const SgRange *range, int64 lo, int64 size, bool whole, SgBlock *room)
  * must flush the position before anybody hears of the block.
  */
 static bool
-step_take(const SgRange *range, Relation cursor, int64 size, bool whole, bool shared,
-		  SgBlock *block, SgLedgerState *state, XLogRecPtr *lsn)
+step_take(const SgRange *range, Relation cursor, int64 size, bool whole, bool seen,
+		  bool shared, SgBlock *block, SgLedgerState *state, XLogRecPtr *lsn)
 {
 	int64		before;
 	int64		last = sg_sequence_get_step(cursor, &before);
-	bool		again = before >= 0 && before < last && !whole;
+	bool		again = before >= 0 && before < last && !seen;
 
 	/* the newest step's block, if nobody got it */
 	again = again && find_room(range, before + 1, Min(size, last - before), false, block) &&
@@ -171,7 +152,7 @@ step_take(const SgRange *range, Relation cursor, int64 size, bool whole, bool sh
 		!find_room(range, Max(last + 1, range->min_value), size, whole, block))
 		return false;
 	if (block->hi - 1 > last)
-		(void) sg_sequence_put_step(cursor, whole ? -1 : block->lo - 1, block->hi - 1);
+		(void) sg_sequence_put_step(cursor, seen ? -1 : block->lo - 1, block->hi - 1);
 	*lsn = sg_hold_count(shared, state);
 	block->epoch = state->epoch;
 	sg_allocation_insert(block);
@@ -243,7 +224,8 @@ known_request(const SgBlock *request, bool own, SgBlock *block,
 }
 
 void
-sg_ledger_grant(const SgBlock *request, int64 size, bool own, SgLedgerGrant *grant)
+sg_ledger_grant(const SgBlock *request, int64 size, bool own, bool seen,
+				SgLedgerGrant *grant)
 {
 	SgBlock		block = *request;
 	SgBlock		known;
@@ -280,7 +262,7 @@ sg_ledger_grant(const SgBlock *request, int64 size, bool own, SgLedgerGrant *gra
 		step_lock(&range);
 		is_known = known_request(request, own, &known, &wait_for, grant);
 		if (!is_known)
-			taken = step_take(&range, cursor, size, false, !own, &block, &state, &lsn);
+			taken = step_take(&range, cursor, size, false, seen, !own, &block, &state, &lsn);
 		step_unlock(&range);
 		if (!TransactionIdIsValid(wait_for))
 			break;
@@ -308,7 +290,7 @@ sg_ledger_grant(const SgBlock *request, int64 size, bool own, SgLedgerGrant *gra
 
 void
 sg_ledger_grant_own(Oid generator, const pg_uuid_t *incarnation, int64 request,
-					int64 size, const pg_uuid_t *node, SgLedgerGrant *grant)
+					int64 size, const pg_uuid_t *node, bool seen, SgLedgerGrant *grant)
 {
 	SgBlock		block = {
 		.relid = generator,
@@ -327,7 +309,7 @@ sg_ledger_grant_own(Oid generator, const pg_uuid_t *incarnation, int64 request,
 		sg_ledger_answer(grant, "wait", "the generator is being altered");
 		return;
 	}
-	sg_ledger_grant(&block, size, true, grant);
+	sg_ledger_grant(&block, size, true, seen, grant);
 }
 
 void
@@ -699,7 +681,7 @@ alloc_next(const SgRange *range, int64 size, SgBlock *block)
 	bool		taken;
 
 	step_lock(range);
-	taken = step_take(range, cursor, size, true, true, block, &state, &lsn);
+	taken = step_take(range, cursor, size, true, true, true, block, &state, &lsn);
 	step_unlock(range);
 	if (!taken)
 		report_no_room(range, sg_sequence_get(cursor), size);
@@ -974,6 +956,19 @@ node_blocks(const pg_uuid_t *node, Oid relid, int *count)
 	return blocks;
 }
 
+/* Is it the name of this database's own worker? */
+static bool
+node_is_ours(const pg_uuid_t *node)
+{
+	static SgStatement select = {
+		"SELECT FROM seqgen.range_identity WHERE node OPERATOR(pg_catalog.=) $1",
+		1, {UUIDOID}, NULL
+	};
+	Datum		values[1] = {UUIDPGetDatum(node)};
+
+	return sg_query_execute(&select, values, NULL) > 0;
+}
+
 /* Free the values above the last used one; the freed blocks go into a multirange. */
 static MultirangeType *
 blocks_reclaim(const SgBlock *blocks, int count, int64 used_up_to)
@@ -985,6 +980,14 @@ blocks_reclaim(const SgBlock *blocks, int count, int64 used_up_to)
 	{
 		int64		free_from = blocks[i].lo;
 
+		if (blocks[i].has_saved && blocks[i].saved > used_up_to &&
+			blocks[i].saved < blocks[i].hi)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("node has used more than that"),
+					 errdetail("Of block [%lld,%lld) it reported values up to %lld as given out.",
+							   (long long) blocks[i].lo, (long long) blocks[i].hi,
+							   (long long) blocks[i].saved)));
 		if (used_up_to >= blocks[i].lo)
 			free_from = used_up_to >= blocks[i].hi ? blocks[i].hi : used_up_to + 1;
 		if (free_from < blocks[i].hi)
@@ -1022,6 +1025,10 @@ sg_range_reclaim(PG_FUNCTION_ARGS)
 		check_range_owner(relid);
 	}
 	prepare_change("range_reclaim()");
+	if (node_is_ours(node))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the node is this database itself")));
 
 	blocks = node_blocks(node, relid, &count);
 	if (count > 0)

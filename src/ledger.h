@@ -34,8 +34,11 @@ extern void sg_ledger_answer(SgLedgerGrant *grant, const char *status,
  * Grant a block of at most size values to a node, or answer why not.  The
  * request says who asks: relid, node, key and owner.  The same key is given
  * the same block.  Waits for no transaction but the same key's own.
+ *
+ * own tells that this database's own worker asks, seen that values are used
+ * before the transaction has committed.
  */
-extern void sg_ledger_grant(const SgBlock *request, int64 size, bool own,
+extern void sg_ledger_grant(const SgBlock *request, int64 size, bool own, bool seen,
 							SgLedgerGrant *grant);
 
 /*
@@ -44,7 +47,7 @@ extern void sg_ledger_grant(const SgBlock *request, int64 size, bool own,
  */
 extern void sg_ledger_grant_own(Oid generator, const pg_uuid_t *incarnation,
 								int64 request, int64 size, const pg_uuid_t *node,
-								SgLedgerGrant *grant);
+								bool seen, SgLedgerGrant *grant);
 
 /*
  * In a hold: a node has seen the value highest, so raise the cursor to it, but

@@ -475,7 +475,7 @@ request_serve(const Request *request, SgLedgerGrant *grant)
 	if (hold != SG_HOLD_NONE)
 		sg_ledger_answer(grant, hold == SG_HOLD_BUSY ? "wait" : "hold", sg_hold_reason(hold));
 	else if (request->size > 0)
-		sg_ledger_grant(&request->block, request->size, false, grant);
+		sg_ledger_grant(&request->block, request->size, false, false, grant);
 	else
 		request_report(request, grant);
 }

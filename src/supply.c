@@ -459,24 +459,26 @@ holding_init(SgHolding *holding, int64 size)
 	holding->request = (int64) sg_identity_next_request();
 	holding->size = size;
 	holding->own = own;
+	holding->node = node;
 	holding->state = SG_HOLDING_REQUESTED;
 	holding->running = *sg_identity_incarnation();
 	holding->identity = me;
 }
 
 /*
- * A block from this database's own ledger, in this transaction.  Returns
- * false, with the reason in grant, if there is none.
+ * A block from this database's own ledger, in this transaction.  seen tells
+ * that its values are used before the commit.  Returns false, with the reason
+ * in grant, if there is none.
  */
 static bool
-allocate_own(Oid relid, int64 size, SgHolding *holding, SgLedgerGrant *grant)
+allocate_own(Oid relid, int64 size, bool seen, SgHolding *holding, SgLedgerGrant *grant)
 {
 	SgSource	source;
 
 	holding_init(holding, size);
 	holding->own = true;
 	PushActiveSnapshot(GetTransactionSnapshot());
-	sg_ledger_grant_own(relid, &holding->incarnation, holding->request, size, &node, grant);
+	sg_ledger_grant_own(relid, &holding->incarnation, holding->request, size, &node, seen, grant);
 	PopActiveSnapshot();
 	if (strcmp(grant->status, "granted") != 0)
 		return false;
@@ -524,7 +526,7 @@ supply_fetch_own(Supplied *s, const SgBlocks *blocks, int64 last)
 		s->rest_until = sg_clock_elapsed() + FIRST_REST;
 		return;
 	}
-	granted = allocate_own(s->relid, size_wanted(&options, blocks, last), &holding, &grant);
+	granted = allocate_own(s->relid, size_wanted(&options, blocks, last), false, &holding, &grant);
 	if (granted && blocks->hi != 0)
 		sg_holding_delete_below(s->relid, blocks->lo);
 	supply_commit();
@@ -578,7 +580,7 @@ call_send(CallPurpose purpose, Supplied *s, const SgHolding *holding, int64 last
 	params[1] = uuid_text(&holding->incarnation);
 	params[2] = int64_text(holding->request);
 	params[3] = int64_text(purpose == CALL_FETCH ? holding->size : 0);
-	params[4] = uuid_text(&node);
+	params[4] = uuid_text(&holding->node);
 	params[5] = uuid_text(sg_identity_incarnation());
 	params[6] = sg_identity_text(&me);
 	params[7] = int64_text(Max(source.highest - 1, 0));
@@ -1242,7 +1244,7 @@ sg_supply_new_generator(Oid generator)
 	sg_identity_get(&me);
 	node = sg_holding_node(&me);
 	own = true;
-	if (!allocate_own(generator, options.block_size, &holding, &grant))
+	if (!allocate_own(generator, options.block_size, true, &holding, &grant))
 		ereport(ERROR,
 				(errcode(strcmp(grant.status, "exhausted") == 0 ?
 						 ERRCODE_SEQUENCE_GENERATOR_LIMIT_EXCEEDED : ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
