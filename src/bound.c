@@ -58,12 +58,15 @@ sg_bound_get(Buffer buffer)
 
 /*
  * log_cnt, which nextval() uses to log ahead, is free in a cursor, for there
- * nextval() always fails.  All that sets a sequence sets it to 0.
+ * nextval() always fails.  All that sets a sequence sets it to 0 or more, so a
+ * negative one is ours.
  */
 int64
 sg_bound_get_before(Buffer buffer)
 {
-	return bound_page_data(BufferGetPage(buffer))->log_cnt - 1;
+	int64		log_cnt = bound_page_data(BufferGetPage(buffer))->log_cnt;
+
+	return log_cnt < 0 ? -(log_cnt + 1) : -1;
 }
 
 XLogRecPtr
@@ -74,7 +77,7 @@ sg_bound_put_step(GenericXLogState *xlog, Buffer buffer, int64 before, int64 val
 
 	data->last_value = value;
 	data->is_called = true;
-	data->log_cnt = before + 1;
+	data->log_cnt = before >= 0 ? -before - 1 : 0;
 	return GenericXLogFinish(xlog);
 }
 

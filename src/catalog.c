@@ -25,6 +25,7 @@
 #include "fmgr.h"
 #include "funcapi.h"
 #include "replication/logicalworker.h"
+#include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -340,19 +341,40 @@ sg_catalog_add_generator(Oid relid, SgKind kind, const char *layout_name)
 	CommandCounterIncrement();
 }
 
-void
+static void
+pin_tag(Oid relid, LOCKTAG *tag)
+{
+	SET_LOCKTAG_OBJECT(*tag, MyDatabaseId, RelationRelationId, relid, 1);
+}
+
+bool
+sg_catalog_pin(Oid relid)
+{
+	LOCKTAG		tag;
+
+	pin_tag(relid, &tag);
+	return LockAcquire(&tag, AccessShareLock, false, true) != LOCKACQUIRE_NOT_AVAIL;
+}
+
+bool
 sg_catalog_remove_generator(Oid relid)
 {
 	Relation	rel;
 	HeapTuple	tuple = catalog_find_generator(relid, &rel);
+	LOCKTAG		tag;
 
 	/* most sequences that are dropped never were generators */
 	if (tuple == NULL)
-		return;
+		return false;
 	LockRelationOid(RelationGetRelid(rel), RowExclusiveLock);
 	CatalogTupleDelete(rel, &tuple->t_self);
 	heap_freetuple(tuple);
 	table_close(rel, NoLock);
+
+	/* those who have it pinned are done soon; what they add is then seen */
+	pin_tag(relid, &tag);
+	(void) LockAcquire(&tag, AccessExclusiveLock, false, false);
+	return true;
 }
 
 List *

@@ -78,6 +78,15 @@ extern void sg_catalog_row(HeapTuple tuple, TupleDesc desc, SgCatalogGenerator *
  * checked privileges and holds a lock on the sequence that keeps others out.
  */
 extern void sg_catalog_add_generator(Oid relid, SgKind kind, const char *layout_name);
-extern void sg_catalog_remove_generator(Oid relid);
+
+/* Returns false if there is no such row. */
+extern bool sg_catalog_remove_generator(Oid relid);
+
+/*
+ * Keep a generator from being dropped until the end of the transaction, without
+ * a lock on its sequence: whoever uses that holds one, and may be waiting for
+ * us while somebody else waits for him.  Returns false if it is being dropped.
+ */
+extern bool sg_catalog_pin(Oid relid);
 
 #endif							/* SEQGEN_CATALOG_H */

@@ -131,20 +131,28 @@ counter_look(SgSlot *slot, int64 value, int64 now, CounterStep *step)
 	return hi;
 }
 
-/* How far the reservation that is being made reaches. */
+/*
+ * The position that a reservation writes: a step ahead of last, but not below
+ * what was reserved in the block before, nor beyond the block's end.
+ */
 static int64
-counter_step(SgSlot *slot, int64 now)
+counter_position(SgSlot *slot, int64 last, int64 limit, int64 now)
 {
 	SgBlocks   *blocks = &slot->blocks;
-	int64		step;
+	int64		end;
+	int64		position;
 
 	LWLockAcquire(blocks_lock(), LW_EXCLUSIVE);
+	end = blocks->hi - 1;
 	blocks->step = sg_block_next_step(blocks->step, now - blocks->reserved_at,
 									  blocks->hi - blocks->lo);
 	blocks->reserved_at = now;
-	step = blocks->step;
+	position = blocks->step < end - last ? last + blocks->step : end;
+	if (limit > position && limit <= end)
+		position = limit;
+	blocks->written = Max(blocks->written, position);
 	LWLockRelease(blocks_lock());
-	return step;
+	return position;
 }
 
 /*
@@ -182,8 +190,7 @@ counter_write_position(SgSlot *slot, Relation rel, SgStorage storage, bool ahead
 	}
 	else
 	{
-		/* limit may be that of a block before */
-		step.value = Min(Max(last + counter_step(slot, now), limit), hi - 1);
+		step.value = counter_position(slot, last, limit, now);
 		step.lsn = sg_bound_put(xlog, buffer, step.value);
 		pg_atomic_write_u64(&slot->bound, (uint64) step.value);
 		pg_atomic_write_u32(&slot->storage,
@@ -304,6 +311,7 @@ sg_counter_take(SgSlot *slot, Oid relid, int64 wanted, int64 *first)
 		limit = pg_atomic_read_u64(&slot->limit);
 		if (unlikely(last >= limit))
 		{
+			CHECK_FOR_INTERRUPTS();
 			if (!sg_counter_reserve(slot, relid))
 				return 0;
 			last = pg_atomic_read_u64(&slot->last);
@@ -448,8 +456,9 @@ counter_has_begun(SgSlot *slot, int64 last)
 /*
  * Set the position in the page to what was given out: lower it from what was
  * reserved, or raise it from what somebody has set.  Nothing may be taken
- * meanwhile, and limit, which is above it, must not be used again before the
- * position is.
+ * meanwhile.  limit may be above it, or be raised above it yet by a reservation
+ * that is being flushed; so before anything is taken again, the highest
+ * position ever written is written once more.
  */
 void
 sg_counter_close(Oid relid)
@@ -495,23 +504,26 @@ sg_counter_reopen(Oid relid)
 	GenericXLogState *xlog;
 	Buffer		buffer;
 	XLogRecPtr	lsn;
-	int64		limit;
+	int64		written;
 
 	if (slot == NULL || !counter_is_closed(slot))
 		return;
-	limit = (int64) pg_atomic_read_u64(&slot->limit);
-	if (limit > sg_slot_last_tick(slot, 0))
+	LWLockAcquire(blocks_lock(), LW_SHARED);
+	written = slot->blocks.written;
+	LWLockRelease(blocks_lock());
+	if (written > sg_slot_last_tick(slot, 0))
 	{
 		rel = relation_open(relid, NoLock);
 		xlog = GenericXLogStart(rel);
 		buffer = ReadBuffer(rel, 0);
 		LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
-		lsn = sg_bound_put(xlog, buffer, limit);
-		pg_atomic_write_u64(&slot->bound, (uint64) limit);
+		lsn = sg_bound_put(xlog, buffer, written);
+		pg_atomic_write_u64(&slot->bound, (uint64) written);
 		pg_atomic_write_u32(&slot->storage, rel->rd_rel->relfilenode);
 		UnlockReleaseBuffer(buffer);
 		relation_close(rel, NoLock);
 		sg_bound_flush(lsn);
+		sg_slot_raise_limit(slot, written);
 	}
 	pg_atomic_fetch_and_u64(&slot->last, ~SG_SLOT_CLOSED);
 	ConditionVariableBroadcast(&slot->supplied);

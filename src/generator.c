@@ -1231,8 +1231,8 @@ generator_object_access(ObjectAccessType access, Oid classId, Oid objectId,
 			 get_rel_relkind(objectId) == RELKIND_SEQUENCE)
 	{
 		pending_add(FREE_AT_COMMIT, MyDatabaseId, objectId);
-		sg_catalog_remove_generator(objectId);
-		sg_allocation_forget(objectId);
+		if (sg_catalog_remove_generator(objectId))
+			sg_allocation_forget(objectId);
 	}
 }
 

@@ -234,26 +234,32 @@ ledger_judge(const SgLedgerState *state, const Place *here)
 }
 
 /*
- * Did a timeline begin at the end of what there was to replay?  Its history
- * file says so: recovery to a target notes the target instead.
+ * Has every timeline since one begun at the end of what there was to replay?
+ * The history file has a line for each that was left behind, with the reason:
+ * recovery to a target names the target.
  */
 static bool
-timeline_lost_nothing(TimeLineID timeline)
+timeline_lost_nothing(TimeLineID since, TimeLineID now)
 {
 	char		path[MAXPGPATH];
 	char		line[MAXPGPATH];
 	bool		complete = false;
 	FILE	   *file;
 
-	TLHistoryFilePath(path, timeline);
+	TLHistoryFilePath(path, now);
 	file = AllocateFile(path, "r");
 	if (file == NULL)
 		return false;
-
-	/* the last line is about the timeline that this one branched off */
 	while (fgets(line, sizeof(line), file) != NULL)
-		if (line[0] != '\n' && line[0] != '#')
-			complete = strstr(line, "\tno recovery target specified") != NULL;
+	{
+		unsigned int left;
+
+		if (sscanf(line, "%u", &left) != 1 || left < since)
+			continue;
+		complete = strstr(line, "\tno recovery target specified") != NULL;
+		if (!complete)
+			break;
+	}
 	FreeFile(file);
 	return complete;
 }
@@ -265,7 +271,7 @@ place_get(const SgLedgerState *state, Place *here)
 	here->database = MyDatabaseId;
 	here->timeline = (int32) GetWALInsertionTimeLine();
 	here->promoted = state->timeline != here->timeline &&
-		timeline_lost_nothing((TimeLineID) here->timeline);
+		timeline_lost_nothing((TimeLineID) state->timeline, (TimeLineID) here->timeline);
 }
 
 static void

@@ -69,8 +69,12 @@
 #include "hold.h"
 #include "ledger.h"
 
-/* how far, in largest blocks, a node's word moves the cursor beyond the ledger */
+/*
+ * How far a node's word moves the cursor beyond the ledger: in largest blocks,
+ * and as a part of what is left.
+ */
 #define MAX_RAISE_BLOCKS	64
+#define MAX_RAISE_PART		8
 
 /* the default of the largest block: a part of the range, and not too many */
 #define DEFAULT_MAX_PARTS	64
@@ -99,11 +103,14 @@ step_unlock(const SgRange *range)
 /*
  * Find room for size values from lo on: less if there is a block in the way, or
  * the range ends; with whole nothing less will do.  Returns false if the range
- * has no such room.
+ * has no such room; or, with whole, if more than a largest block would be
+ * leapt over for it, which nobody would ever be given.
  */
 static bool
 find_room(const SgRange *range, int64 lo, int64 size, bool whole, SgBlock *room)
 {
+	int64		skipped = 0;
+
 	while (lo <= range->max_value)
 	{
 		int64		left = range->max_value - lo + 1;
@@ -119,7 +126,12 @@ find_room(const SgRange *range, int64 lo, int64 size, bool whole, SgBlock *room)
 
 		/* leap over what lies at lo, and look at as much behind it again */
 		for (int i = 0; i < count && (whole || blocks[i].lo <= lo); i++)
+		{
+			skipped += Max(blocks[i].lo - lo, 0);
 			lo = Max(lo, blocks[i].hi);
+		}
+		if (skipped > range->max_block_size)
+			return false;
 		if (lo == begin)
 		{
 			if (count > 0)
@@ -134,25 +146,25 @@ find_room(const SgRange *range, int64 lo, int64 size, bool whole, SgBlock *room)
 }
 
 /*
- * Give out a block, under the lock; false if there is no room.  The caller
- * must flush the position before anybody hears of the block.
+ * Give out a block at or above floor, under the lock; false if there is no
+ * room.  The caller must flush the position before anybody hears of the block.
  */
 static bool
-step_take(const SgRange *range, Relation cursor, int64 size, bool whole, bool seen,
-		  bool shared, SgBlock *block, SgLedgerState *state, XLogRecPtr *lsn)
+step_take(const SgRange *range, Relation cursor, int64 floor, int64 size, bool whole,
+		  bool seen, bool shared, SgBlock *block, SgLedgerState *state, XLogRecPtr *lsn)
 {
 	int64		before;
 	int64		last = sg_sequence_get_step(cursor, &before);
 	bool		again = before >= 0 && before < last && !seen;
 
 	/* the newest step's block, if nobody got it */
-	again = again && find_room(range, before + 1, Min(size, last - before), false, block) &&
+	again = again && before + 1 >= floor &&
+		find_room(range, before + 1, Min(size, last - before), false, block) &&
 		block->lo <= last;
-	if (!again &&
-		!find_room(range, Max(last + 1, range->min_value), size, whole, block))
+	floor = Max(floor, range->min_value);
+	if (!again && !find_room(range, Max(last + 1, floor), size, whole, block))
 		return false;
-	if (block->hi - 1 > last)
-		(void) sg_sequence_put_step(cursor, seen ? -1 : block->lo - 1, block->hi - 1);
+	(void) sg_sequence_put_step(cursor, seen ? -1 : block->lo - 1, Max(last, block->hi - 1));
 	*lsn = sg_hold_count(shared, state);
 	block->epoch = state->epoch;
 	sg_allocation_insert(block);
@@ -224,7 +236,7 @@ known_request(const SgBlock *request, bool own, SgBlock *block,
 }
 
 void
-sg_ledger_grant(const SgBlock *request, int64 size, bool own, bool seen,
+sg_ledger_grant(const SgBlock *request, int64 floor, int64 size, bool own, bool seen,
 				SgLedgerGrant *grant)
 {
 	SgBlock		block = *request;
@@ -262,7 +274,7 @@ sg_ledger_grant(const SgBlock *request, int64 size, bool own, bool seen,
 		step_lock(&range);
 		is_known = known_request(request, own, &known, &wait_for, grant);
 		if (!is_known)
-			taken = step_take(&range, cursor, size, false, seen, !own, &block, &state, &lsn);
+			taken = step_take(&range, cursor, floor, size, false, seen, !own, &block, &state, &lsn);
 		step_unlock(&range);
 		if (!TransactionIdIsValid(wait_for))
 			break;
@@ -290,7 +302,8 @@ sg_ledger_grant(const SgBlock *request, int64 size, bool own, bool seen,
 
 void
 sg_ledger_grant_own(Oid generator, const pg_uuid_t *incarnation, int64 request,
-					int64 size, const pg_uuid_t *node, bool seen, SgLedgerGrant *grant)
+					int64 floor, int64 size, const pg_uuid_t *node, bool seen,
+					SgLedgerGrant *grant)
 {
 	SgBlock		block = {
 		.relid = generator,
@@ -304,12 +317,12 @@ sg_ledger_grant_own(Oid generator, const pg_uuid_t *incarnation, int64 request,
 
 	memset(grant, 0, sizeof(SgLedgerGrant));
 	namestrcpy(&block.owner, GetUserNameFromId(GetUserId(), false));
-	if (!ConditionalLockRelationOid(generator, AccessShareLock))
+	if (!sg_catalog_pin(generator))
 	{
-		sg_ledger_answer(grant, "wait", "the generator is being altered");
+		sg_ledger_answer(grant, "wait", "the generator is being dropped");
 		return;
 	}
-	sg_ledger_grant(&block, size, true, seen, grant);
+	sg_ledger_grant(&block, floor, size, true, seen, grant);
 }
 
 void
@@ -317,13 +330,13 @@ sg_ledger_raise_cursor(const SgRange *range, int64 highest)
 {
 	int64		end = sg_allocation_end(range->relid);
 	int64		base = Max(end - 1, range->min_value - 1);
-	int64		limit = range->max_value;
+	int64		raise = (range->max_value - base) / MAX_RAISE_PART;
 	Relation	cursor;
 	XLogRecPtr	lsn = InvalidXLogRecPtr;
 
-	if (range->max_block_size <= (range->max_value - base) / MAX_RAISE_BLOCKS)
-		limit = base + MAX_RAISE_BLOCKS * range->max_block_size;
-	highest = Min(highest, limit);
+	if (range->max_block_size <= raise / MAX_RAISE_BLOCKS)
+		raise = MAX_RAISE_BLOCKS * range->max_block_size;
+	highest = Min(highest, base + raise);
 
 	cursor = sg_sequence_open(range->cursor, RowExclusiveLock, true);
 	if (cursor == NULL)
@@ -654,7 +667,7 @@ report_no_room(const SgRange *range, int64 last, int64 size)
 					get_rel_name(range->relid), (long long) size),
 			 errdetail("The largest value given out is %lld, and %lld values lie above it.",
 					   (long long) last, (long long) left),
-			 errhint("seqgen.range_usage shows what is left; range_alloc() with within takes released blocks.")));
+			 errhint("Ask for fewer values if reserved blocks are in the way. See seqgen.range_usage for what is left; range_alloc() with within takes released blocks.")));
 }
 
 static void
@@ -681,7 +694,7 @@ alloc_next(const SgRange *range, int64 size, SgBlock *block)
 	bool		taken;
 
 	step_lock(range);
-	taken = step_take(range, cursor, size, true, true, true, block, &state, &lsn);
+	taken = step_take(range, cursor, 0, size, true, true, true, block, &state, &lsn);
 	step_unlock(range);
 	if (!taken)
 		report_no_room(range, sg_sequence_get(cursor), size);
@@ -956,6 +969,23 @@ node_blocks(const pg_uuid_t *node, Oid relid, int *count)
 	return blocks;
 }
 
+/*
+ * A node that is declared destroyed is so for all generators: this takes the
+ * ownership of all that it has blocks of, or of the extension.
+ */
+static void
+check_may_destroy(const pg_uuid_t *node)
+{
+	int			count;
+	SgBlock    *blocks = sg_allocation_of_node(node, InvalidOid, &count);
+
+	if (count == 0)
+		check_extension_owner();
+	for (int i = 0; i < count; i++)
+		if (!object_ownercheck(RelationRelationId, blocks[i].relid, GetUserId()))
+			check_extension_owner();
+}
+
 /* Is it the name of this database's own worker? */
 static bool
 node_is_ours(const pg_uuid_t *node)
@@ -1033,8 +1063,7 @@ sg_range_reclaim(PG_FUNCTION_ARGS)
 	blocks = node_blocks(node, relid, &count);
 	if (count > 0)
 		LockRelationOid(blocks[0].relid, RowExclusiveLock);
-	else if (!OidIsValid(relid))
-		check_extension_owner();
+	check_may_destroy(node);
 	known = node_destroy(node);
 	if (!known && count == 0)
 		ereport(ERROR,

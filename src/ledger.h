@@ -35,19 +35,19 @@ extern void sg_ledger_answer(SgLedgerGrant *grant, const char *status,
  * request says who asks: relid, node, key and owner.  The same key is given
  * the same block.  Waits for no transaction but the same key's own.
  *
- * own tells that this database's own worker asks, seen that values are used
- * before the transaction has committed.
+ * The block lies at or above floor.  own tells that this database's own worker
+ * asks, seen that values are used before the transaction has committed.
  */
-extern void sg_ledger_grant(const SgBlock *request, int64 size, bool own, bool seen,
-							SgLedgerGrant *grant);
+extern void sg_ledger_grant(const SgBlock *request, int64 floor, int64 size, bool own,
+							bool seen, SgLedgerGrant *grant);
 
 /*
  * The same for this database's own worker, in a transaction with a snapshot.
  * Raises an error if the generator is no range of this database.
  */
 extern void sg_ledger_grant_own(Oid generator, const pg_uuid_t *incarnation,
-								int64 request, int64 size, const pg_uuid_t *node,
-								bool seen, SgLedgerGrant *grant);
+								int64 request, int64 floor, int64 size,
+								const pg_uuid_t *node, bool seen, SgLedgerGrant *grant);
 
 /*
  * In a hold: a node has seen the value highest, so raise the cursor to it, but

@@ -402,7 +402,7 @@ request_lock(const Request *request)
 	for (size_t i = 0; i < lengthof(tables); i++)
 		if (!ConditionalLockRelationOid(sg_catalog_relation(tables[i].table), tables[i].mode))
 			return false;
-	return ConditionalLockRelationOid(request->block.relid, AccessShareLock);
+	return sg_catalog_pin(request->block.relid);
 }
 
 /* A report: is the block of that key still the node's? */
@@ -475,7 +475,7 @@ request_serve(const Request *request, SgLedgerGrant *grant)
 	if (hold != SG_HOLD_NONE)
 		sg_ledger_answer(grant, hold == SG_HOLD_BUSY ? "wait" : "hold", sg_hold_reason(hold));
 	else if (request->size > 0)
-		sg_ledger_grant(&request->block, request->size, false, false, grant);
+		sg_ledger_grant(&request->block, 0, request->size, false, false, grant);
 	else
 		request_report(request, grant);
 }

@@ -43,6 +43,8 @@ typedef struct SgBlocks
 	bool		near_end;		/* little of the whole range is left */
 	int64		step;			/* values that a reservation reaches ahead */
 	int64		reserved_at;	/* uptime of the last reservation, us */
+	int64		written;		/* highest position that a reservation wrote;
+								 * limit is, or may yet be raised to it */
 	SgSupply	supply;
 	char		message[SG_MESSAGE_SIZE];	/* why supply is as it is */
 } SgBlocks;

@@ -143,17 +143,26 @@ supply_commit(void)
 }
 
 /*
- * Take a lock on a generator that whoever drops or changes it would conflict
- * with; false if he has it, or the generator is gone or not yet committed.
+ * Keep a generator from being dropped; false if it is, or is not yet committed.
+ */
+static bool
+supply_pin(Oid relid)
+{
+	SgCatalogGenerator row;
+
+	return sg_catalog_pin(relid) &&
+		SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relid)) &&
+		sg_catalog_generator(relid, &row) && row.kind == SG_KIND_RANGE;
+}
+
+/*
+ * The same, with a lock on its sequence, to look at its page; false also if
+ * somebody holds, or waits for, a lock that excludes ours.
  */
 static bool
 supply_lock(Oid relid)
 {
-	SgCatalogGenerator row;
-
-	return ConditionalLockRelationOid(relid, AccessShareLock) &&
-		SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relid)) &&
-		sg_catalog_generator(relid, &row) && row.kind == SG_KIND_RANGE;
+	return ConditionalLockRelationOid(relid, AccessShareLock) && supply_pin(relid);
 }
 
 static Supplied *
@@ -475,20 +484,16 @@ allocate_own(Oid relid, int64 size, bool seen, SgHolding *holding, SgLedgerGrant
 {
 	SgSource	source;
 
+	sg_holding_get_source(relid, &source);
 	holding_init(holding, size);
 	holding->own = true;
 	PushActiveSnapshot(GetTransactionSnapshot());
-	sg_ledger_grant_own(relid, &holding->incarnation, holding->request, size, &node, seen, grant);
+	sg_ledger_grant_own(relid, &holding->incarnation, holding->request, source.highest, size,
+						&node, seen, grant);
 	PopActiveSnapshot();
 	if (strcmp(grant->status, "granted") != 0)
 		return false;
-	sg_holding_get_source(relid, &source);
-	if (grant->lo < source.highest)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("block [%lld,%lld) of generator \"%s\" lies below what this node has had",
-						(long long) grant->lo, (long long) grant->hi, get_rel_name(relid)),
-				 errdetail("The ledger is older than the node; the block is left out.")));
+	Assert(grant->lo >= source.highest);
 	holding->lo = grant->lo;
 	holding->hi = grant->hi;
 	holding->state = SG_HOLDING_HELD;
@@ -520,7 +525,7 @@ supply_fetch_own(Supplied *s, const SgBlocks *blocks, int64 last)
 	bool		granted;
 
 	supply_begin();
-	if (!supply_lock(s->relid) || !sg_holding_options(s->relid, &options))
+	if (!supply_pin(s->relid) || !sg_holding_options(s->relid, &options))
 	{
 		supply_commit();
 		s->rest_until = sg_clock_elapsed() + FIRST_REST;
@@ -601,7 +606,7 @@ supply_fetch_remote(Supplied *s, const SgBlocks *blocks, int64 last)
 	SgHolding	holding;
 
 	supply_begin();
-	if (!supply_lock(s->relid) || !sg_holding_options(s->relid, &options))
+	if (!supply_pin(s->relid) || !sg_holding_options(s->relid, &options))
 	{
 		supply_commit();
 		s->rest_until = sg_clock_elapsed() + FIRST_REST;
@@ -659,7 +664,7 @@ answer_granted(Supplied *s, const SgRemoteAnswer *answer)
 	}
 
 	supply_begin();
-	if (!supply_lock(s->relid) || !sg_holding_options(s->relid, &options))
+	if (!supply_pin(s->relid) || !sg_holding_options(s->relid, &options))
 	{
 		/* the request is noted; it will be finished later */
 		supply_commit();
@@ -1023,6 +1028,7 @@ supply_generator(Supplied *s)
 	{
 		if (!supply_load(s))
 		{
+			sg_counter_note(s->relid, _("the sequence is locked by another transaction"));
 			s->rest_until = sg_clock_elapsed() + FIRST_REST;
 			return ms_until(s->rest_until);
 		}
