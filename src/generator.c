@@ -1216,6 +1216,30 @@ sg_generator_guard(PG_FUNCTION_ARGS)
 	PG_RETURN_POINTER(result);
 }
 
+/* Is a relation that is being dropped seqgen.generator itself? */
+static bool
+is_generator_table(Oid relid)
+{
+	char	   *name = get_rel_name(relid);
+
+	/* most relations have another name */
+	return name != NULL && strcmp(name, "generator") == 0 &&
+		relid == sg_catalog_generator_table();
+}
+
+/* The extension is being dropped: nobody has generators any more. */
+static void
+generators_invalidate(void)
+{
+	ListCell   *cell;
+
+	foreach(cell, sg_catalog_generators())
+	{
+		if (SearchSysCacheExists1(RELOID, ObjectIdGetDatum(lfirst_oid(cell))))
+			CacheInvalidateRelcacheByRelid(lfirst_oid(cell));
+	}
+}
+
 static void
 generator_object_access(ObjectAccessType access, Oid classId, Oid objectId,
 						int subId, void *arg)
@@ -1227,6 +1251,8 @@ generator_object_access(ObjectAccessType access, Oid classId, Oid objectId,
 		return;
 	if (classId == DatabaseRelationId)
 		pending_add(FREE_AT_COMMIT, objectId, InvalidOid);
+	else if (classId == RelationRelationId && is_generator_table(objectId))
+		generators_invalidate();
 	else if (classId == RelationRelationId &&
 			 get_rel_relkind(objectId) == RELKIND_SEQUENCE)
 	{

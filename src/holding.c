@@ -328,21 +328,28 @@ node_draw(const SgIdentity *now)
 	return node;
 }
 
-pg_uuid_t
-sg_holding_node(const SgIdentity *now)
+bool
+sg_holding_known_node(const SgIdentity *now, pg_uuid_t *node)
 {
 	static SgStatement select = {"SELECT node, identity FROM seqgen.range_identity", 0, {0}, NULL};
 	SgQueryContext context;
 	bool		known;
-	pg_uuid_t	node;
 
 	sg_query_begin(&context);
 	known = sg_query_run(&select, NULL, NULL) > 0 &&
 		!node_is_another(TextDatumGetCString(field(0, 2)), now);
 	if (known)
-		node = *DatumGetUUIDP(field(0, 1));
+		*node = *DatumGetUUIDP(field(0, 1));
 	sg_query_end(&context);
-	if (known)
+	return known;
+}
+
+pg_uuid_t
+sg_holding_node(const SgIdentity *now)
+{
+	pg_uuid_t	node;
+
+	if (sg_holding_known_node(now, &node))
 		return node;
 	sg_holding_forget_node();
 	return node_draw(now);

@@ -308,13 +308,14 @@ sg_ledger_grant_own(Oid generator, const pg_uuid_t *incarnation, int64 request,
 	SgBlock		block = {
 		.relid = generator,
 		.state = SG_BLOCK_GRANTED,
-		.has_node = true,
-		.node = *node,
+		.has_node = node != NULL,
 		.has_key = true,
 		.incarnation = *incarnation,
 		.request = request,
 	};
 
+	if (node != NULL)
+		block.node = *node;
 	memset(grant, 0, sizeof(SgLedgerGrant));
 	namestrcpy(&block.owner, GetUserNameFromId(GetUserId(), false));
 	if (!sg_catalog_pin(generator))

@@ -109,6 +109,7 @@ static Supplied *working_on = NULL; /* for errors */
 static Oid	served_last = InvalidOid;
 static SgIdentity me;
 static pg_uuid_t node;
+static bool node_known = false;
 
 static bool coordinator_known = false;	/* the next two are current */
 static bool own = true;			/* this database is its own coordinator */
@@ -133,6 +134,11 @@ supply_begin(void)
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	MemoryContextSwitchTo(run_context);
+
+	/* what is committed here is relied upon at once, by others */
+	if (synchronous_commit < SYNCHRONOUS_COMMIT_LOCAL_FLUSH)
+		(void) set_config_option("synchronous_commit", "local", PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_LOCAL, true, 0, false);
 }
 
 static void
@@ -250,9 +256,9 @@ saved_position(Oid relid)
 
 /*
  * Install the blocks that are held and sure.  In a transaction, with the
- * generator locked.
+ * generator locked.  Returns false if that is impossible as yet.
  */
-static void
+static bool
 supply_install(Supplied *s, List *holdings)
 {
 	SgRangeOptions options;
@@ -260,7 +266,7 @@ supply_install(Supplied *s, List *holdings)
 	ListCell   *cell;
 
 	if (!sg_holding_options(s->relid, &options))
-		return;
+		return false;
 	foreach(cell, holdings)
 	{
 		SgHolding  *holding = lfirst(cell);
@@ -274,6 +280,7 @@ supply_install(Supplied *s, List *holdings)
 		(void) sg_counter_install(s->relid, holding->lo, holding->hi, position,
 								  near_end(&options, holding->hi));
 	}
+	return true;
 }
 
 /* Who may use a block that is held. */
@@ -379,6 +386,7 @@ supply_load(Supplied *s)
 	List	   *holdings;
 	SgSource	source;
 	bool		stopped = true;
+	bool		complete;
 
 	supply_begin();
 	if (!supply_lock(s->relid))
@@ -387,6 +395,7 @@ supply_load(Supplied *s)
 		return false;
 	}
 	node = sg_holding_node(&me);
+	node_known = true;
 	sg_holding_get_source(s->relid, &source);
 	holdings = sg_holding_list(s->relid);
 	supply_look_through(s, holdings);
@@ -404,12 +413,12 @@ supply_load(Supplied *s)
 
 	/* installed only when it is committed that they are ours */
 	supply_begin();
-	if (supply_lock(s->relid))
-	{
-		supply_install(s, holdings);
+	complete = supply_lock(s->relid) && supply_install(s, holdings);
+	if (complete)
 		sg_counter_reopen(s->relid);
-	}
 	supply_commit();
+	if (!complete)
+		return false;
 	if (stopped && source.stopped == NULL)
 		ereport(LOG,
 				(errmsg("generator with OID %u gets no blocks: its coordinator is not defined any more", s->relid),
@@ -489,7 +498,7 @@ allocate_own(Oid relid, int64 size, bool seen, SgHolding *holding, SgLedgerGrant
 	holding->own = true;
 	PushActiveSnapshot(GetTransactionSnapshot());
 	sg_ledger_grant_own(relid, &holding->incarnation, holding->request, source.highest, size,
-						&node, seen, grant);
+						node_known ? &node : NULL, seen, grant);
 	PopActiveSnapshot();
 	if (strcmp(grant->status, "granted") != 0)
 		return false;
@@ -728,12 +737,14 @@ answer_refused(Supplied *s, const SgRemoteAnswer *answer)
 	supply_stop_generator(s, psprintf(_("the coordinator refused: %s"), answer->message));
 }
 
-/* The block of the call is ours. */
+/* A block is ours. */
 static void
-answer_confirmed(Supplied *s)
+answer_confirmed(Supplied *s, const SgHolding *confirmed)
 {
+	SgHolding	holding = *confirmed;
+
 	supply_begin();
-	holding_make_sure(s->relid, &call.holding);
+	holding_make_sure(s->relid, &holding);
 	supply_commit();
 	s->asking_since = 0;
 	s->checked = false;
@@ -773,10 +784,10 @@ answer_to_confirm(Supplied *s, const SgRemoteAnswer *answer)
 
 	if (strcmp(answer->status, "confirmed") == 0 &&
 		answer->has_block && answer->lo == call.holding.lo && answer->hi == call.holding.hi)
-		answer_confirmed(s);
+		answer_confirmed(s, &call.holding);
 	else if (restarted && strcmp(answer->status, "refused") != 0 &&
 			 strcmp(answer->status, "confirmed") != 0)
-		answer_confirmed(s);
+		answer_confirmed(s, &call.holding);
 	else if (strcmp(answer->status, "wait") == 0 &&
 			 sg_clock_elapsed() - s->asking_since < patience)
 		supply_denied(s, answer->status, answer->message);
@@ -941,10 +952,7 @@ supply_confirm(Supplied *s, const SgHolding *holding)
 	else if (now - s->asking_since >= CHECK_IN_TIME &&
 			 !(call.purpose == CALL_CONFIRM && call.relid == s->relid) &&
 			 holding_claim(holding, &me, sg_identity_incarnation(), own) == CLAIM_RESTARTED)
-	{
-		call.holding = *holding;
-		answer_confirmed(s);
-	}
+		answer_confirmed(s, holding);
 }
 
 /* Tell the coordinator how far the current block is used. */
@@ -1203,6 +1211,7 @@ supply_start(void)
 	supply_begin();
 	sg_identity_get(&me);
 	node = sg_holding_node(&me);
+	node_known = true;
 	supply_commit();
 }
 
@@ -1248,8 +1257,12 @@ sg_supply_new_generator(Oid generator)
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("generator \"%s\" has no row in seqgen.range_generator", get_rel_name(generator))));
 	sg_identity_get(&me);
-	node = sg_holding_node(&me);
 	own = true;
+
+	/* the name is drawn by the worker, which must not wait for us */
+	node_known = sg_holding_known_node(&me, &node);
+	if (!node_known)
+		memset(&node, 0, sizeof(node));
 	if (!allocate_own(generator, options.block_size, true, &holding, &grant))
 		ereport(ERROR,
 				(errcode(strcmp(grant.status, "exhausted") == 0 ?

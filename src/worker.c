@@ -45,6 +45,7 @@
 #include "tcop/utility.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #include "compat.h"
@@ -521,6 +522,27 @@ worker_database_wanted(Node *stmt)
 	return InvalidOid;
 }
 
+/*
+ * May the user do with the database what the statement wants?  If not it fails,
+ * and need not have the worker ended.
+ */
+static bool
+worker_user_may(Node *stmt, Oid database)
+{
+	HeapTuple	tuple;
+	bool		may;
+
+	if (object_ownercheck(DatabaseRelationId, database, GetUserId()))
+		return true;
+	if (!IsA(stmt, CreatedbStmt) || !have_createdb_privilege())
+		return false;
+	tuple = SearchSysCache1(DATABASEOID, ObjectIdGetDatum(database));
+	may = HeapTupleIsValid(tuple) && ((Form_pg_database) GETSTRUCT(tuple))->datistemplate;
+	if (HeapTupleIsValid(tuple))
+		ReleaseSysCache(tuple);
+	return may;
+}
+
 static void
 worker_process_utility(PlannedStmt *pstmt, const char *queryString,
 					   bool readOnlyTree, ProcessUtilityContext context,
@@ -536,7 +558,7 @@ worker_process_utility(PlannedStmt *pstmt, const char *queryString,
 		database = worker_database_wanted(pstmt->utilityStmt);
 
 	/* its next user starts it again; the statement waits for it to end */
-	if (OidIsValid(database))
+	if (OidIsValid(database) && worker_user_may(pstmt->utilityStmt, database))
 		worker_signal(database, true);
 
 	if (prev_process_utility_hook)
