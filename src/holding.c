@@ -19,9 +19,6 @@
 
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
-#include "commands/trigger.h"
-#include "fmgr.h"
-#include "replication/logicalworker.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rangetypes.h"
@@ -364,25 +361,4 @@ sg_holding_name(Oid generator)
 	if (schema == NULL || name == NULL)
 		return NULL;
 	return quote_qualified_identifier(schema, name);
-}
-
-/*
- * The trigger of the node's tables: rows that a logical replication worker
- * brings are another node's.
- */
-PG_FUNCTION_INFO_V1(sg_holding_guard);
-Datum
-sg_holding_guard(PG_FUNCTION_ARGS)
-{
-	TriggerData *trigger = (TriggerData *) fcinfo->context;
-
-	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_BEFORE(trigger->tg_event) ||
-		!TRIGGER_FIRED_FOR_ROW(trigger->tg_event))
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("function is for row triggers that fire before")));
-	if (IsLogicalWorker())
-		PG_RETURN_POINTER(NULL);
-	PG_RETURN_POINTER(TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ?
-					  trigger->tg_newtuple : trigger->tg_trigtuple);
 }

@@ -379,6 +379,41 @@ supply_look_through(Supplied *s, List *holdings)
 	}
 }
 
+/* Is a block that is installed still held, and sure? */
+static bool
+holdings_cover(List *holdings, int64 lo, int64 hi)
+{
+	ListCell   *cell;
+
+	if (hi == 0)
+		return true;
+	foreach(cell, holdings)
+	{
+		SgHolding  *holding = lfirst(cell);
+
+		if (holding->state == SG_HOLDING_HELD && holding->lo == lo && holding->hi == hi &&
+			memcmp(&holding->running, sg_identity_incarnation(), UUID_LEN) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Take the blocks away that are installed, but not held any more: what is held
+ * may have become doubtful while no worker ran.
+ */
+static void
+supply_revoke_doubtful(Supplied *s, List *holdings)
+{
+	SgBlocks	blocks;
+	int64		last;
+
+	if (sg_counter_blocks(s->relid, &blocks, &last) &&
+		(!holdings_cover(holdings, blocks.lo, blocks.hi) ||
+		 !holdings_cover(holdings, blocks.next_lo, blocks.next_hi)))
+		sg_counter_revoke(s->relid);
+}
+
 /* Begin with a generator that was loaded; false if it has to wait. */
 static bool
 supply_load(Supplied *s)
@@ -399,6 +434,7 @@ supply_load(Supplied *s)
 	sg_holding_get_source(s->relid, &source);
 	holdings = sg_holding_list(s->relid);
 	supply_look_through(s, holdings);
+	supply_revoke_doubtful(s, holdings);
 	if (source.stopped != NULL)
 		sg_counter_set_supply(s->relid, SG_SUPPLY_STOPPED, source.stopped);
 	else if (source.remote && own)
