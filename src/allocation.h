@@ -134,7 +134,7 @@ extern bool sg_allocation_is_changing(void);
 /* The interval [lo, hi) as a range type. */
 extern RangeType *sg_allocation_interval(int64 lo, int64 hi);
 
-/* Run a statement that may change the ledger, which no other may. */
+/* Run a statement that the guards of the tables let pass, as no other. */
 extern uint64 sg_allocation_execute(SgStatement *statement, Datum *values, const char *nulls);
 
 #endif							/* SEQGEN_ALLOCATION_H */

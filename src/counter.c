@@ -206,20 +206,27 @@ counter_write_position(SgSlot *slot, Relation rel, SgStorage storage, bool ahead
  * next block.
  */
 static void
-counter_set_mark(SgSlot *slot)
+counter_set_mark(SgSlot *slot, Oid relid)
 {
 	const SgBlocks *blocks = &slot->blocks;
 	int64		last = sg_slot_last_tick(slot, 0);
 	int64		limit = (int64) pg_atomic_read_u64(&slot->limit);
 	int64		mark = SG_AHEAD_TAKEN;
+	int64		half;
 
 	LWLockAcquire(blocks_lock(), LW_SHARED);
 	if (limit < blocks->hi - 1)
 		mark = limit - Max(limit - last, 0) / 2;
 	if (blocks->next_hi == 0 && last < blocks_half(blocks))
 		mark = Min(mark, blocks_half(blocks));
+	half = blocks->next_hi == 0 ? blocks_half(blocks) : PG_INT64_MAX;
 	LWLockRelease(blocks_lock());
 	pg_atomic_write_u64(&slot->ahead, (uint64) mark);
+
+	/* others may have passed the half before there was a mark to cross */
+	pg_memory_barrier();
+	if (sg_slot_last_tick(slot, 0) >= half && sg_counter_half_used)
+		sg_counter_half_used(slot, relid);
 }
 
 /* Warn, not more than once an hour, when little of the range is left. */
@@ -256,7 +263,7 @@ counter_reserve(SgSlot *slot, Oid relid, bool ahead)
 	sg_bound_flush(step.lsn);
 
 	sg_slot_raise_limit(slot, step.value);
-	counter_set_mark(slot);
+	counter_set_mark(slot, relid);
 	if (step.near_end)
 		counter_warn(slot, relid);
 	return true;
@@ -278,7 +285,6 @@ counter_cross_mark(SgSlot *slot, Oid relid, int64 value)
 {
 	uint64		mark = pg_atomic_read_u64(&slot->ahead);
 	int64		hi;
-	bool		half_used;
 
 	if (value < (int64) mark ||
 		!pg_atomic_compare_exchange_u64(&slot->ahead, &mark, SG_AHEAD_TAKEN))
@@ -286,15 +292,12 @@ counter_cross_mark(SgSlot *slot, Oid relid, int64 value)
 
 	LWLockAcquire(blocks_lock(), LW_SHARED);
 	hi = slot->blocks.hi;
-	half_used = slot->blocks.next_hi == 0 && value >= blocks_half(&slot->blocks);
 	LWLockRelease(blocks_lock());
 
-	if (half_used && sg_counter_half_used)
-		sg_counter_half_used(slot, relid);
 	if ((int64) pg_atomic_read_u64(&slot->limit) < hi - 1)
 		(void) counter_reserve(slot, relid, true);
 	else
-		counter_set_mark(slot);
+		counter_set_mark(slot, relid);
 }
 
 int64

@@ -27,6 +27,7 @@
 #include "catalog.h"
 #include "identity.h"
 #include "query.h"
+#include "allocation.h"
 #include "holding.h"
 
 static const char *const state_names[] = {
@@ -277,7 +278,7 @@ sg_holding_put_source(Oid generator, const SgSource *source)
 		nulls[1] = 'n';
 	if (!source->stopped)
 		nulls[5] = 'n';
-	(void) sg_query_execute(&upsert, values, nulls);
+	(void) sg_allocation_execute(&upsert, values, nulls);
 }
 
 /* Has the server been copied, or restored, since it noted who it is? */

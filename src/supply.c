@@ -111,7 +111,9 @@ static SgIdentity me;
 static pg_uuid_t node;
 static bool node_known = false;
 
-static bool coordinator_known = false;	/* the next two are current */
+/* the next two are of that many changes of what names a coordinator */
+static uint64 coordinator_changes = 1;
+static uint64 coordinator_known = 0;
 static bool own = true;			/* this database is its own coordinator */
 static SgCoordinator coordinator;
 
@@ -254,6 +256,20 @@ saved_position(Oid relid)
 	return value;
 }
 
+/* Where to begin with a block: behind what the page says, if that lies in it. */
+static int64
+block_position(int64 lo, int64 hi, int64 saved)
+{
+	return saved >= lo && saved < hi ? saved : lo - 1;
+}
+
+/* The same for a block that is new, in a transaction. */
+static int64
+new_block_position(Oid relid, int64 lo, int64 hi)
+{
+	return supply_lock(relid) ? block_position(lo, hi, saved_position(relid)) : lo - 1;
+}
+
 /*
  * Install the blocks that are held and sure.  In a transaction, with the
  * generator locked.  Returns false if that is impossible as yet.
@@ -270,14 +286,12 @@ supply_install(Supplied *s, List *holdings)
 	foreach(cell, holdings)
 	{
 		SgHolding  *holding = lfirst(cell);
-		int64		position = holding->lo - 1;
 
 		if (holding->state != SG_HOLDING_HELD ||
 			memcmp(&holding->running, sg_identity_incarnation(), UUID_LEN) != 0)
 			continue;
-		if (saved >= holding->lo && saved < holding->hi)
-			position = saved;
-		(void) sg_counter_install(s->relid, holding->lo, holding->hi, position,
+		(void) sg_counter_install(s->relid, holding->lo, holding->hi,
+								  block_position(holding->lo, holding->hi, saved),
 								  near_end(&options, holding->hi));
 	}
 	return true;
@@ -567,6 +581,7 @@ supply_fetch_own(Supplied *s, const SgBlocks *blocks, int64 last)
 	SgRangeOptions options;
 	SgLedgerGrant grant = {0};
 	SgHolding	holding;
+	int64		position = 0;
 	bool		granted;
 
 	supply_begin();
@@ -579,6 +594,8 @@ supply_fetch_own(Supplied *s, const SgBlocks *blocks, int64 last)
 	granted = allocate_own(s->relid, size_wanted(&options, blocks, last), false, &holding, &grant);
 	if (granted && blocks->hi != 0)
 		sg_holding_delete_below(s->relid, blocks->lo);
+	if (granted)
+		position = new_block_position(s->relid, holding.lo, holding.hi);
 	supply_commit();
 	if (!granted)
 	{
@@ -593,7 +610,7 @@ supply_fetch_own(Supplied *s, const SgBlocks *blocks, int64 last)
 		sg_bound_flush(XactLastCommitEnd);
 		supply_commit();
 	}
-	(void) sg_counter_install(s->relid, holding.lo, holding.hi, holding.lo - 1,
+	(void) sg_counter_install(s->relid, holding.lo, holding.hi, position,
 							  near_end(&options, holding.hi));
 	supply_succeeded(s);
 }
@@ -700,6 +717,7 @@ answer_granted(Supplied *s, const SgRemoteAnswer *answer)
 	SgRangeOptions options;
 	SgSource	source;
 	const char *problem;
+	int64		position = 0;
 
 	/* the coordinator's wait for its standby was cancelled: ask again */
 	if (answer->warned)
@@ -727,6 +745,7 @@ answer_granted(Supplied *s, const SgRemoteAnswer *answer)
 		source.remote = true;
 		source.ledger_id = answer->ledger_id;
 		note_grant(s->relid, &source, answer->hi, answer->epoch, answer->ledger);
+		position = new_block_position(s->relid, answer->lo, answer->hi);
 	}
 	supply_commit();
 	if (problem != NULL)
@@ -734,7 +753,7 @@ answer_granted(Supplied *s, const SgRemoteAnswer *answer)
 		supply_stop_generator(s, problem);
 		return;
 	}
-	(void) sg_counter_install(s->relid, answer->lo, answer->hi, answer->lo - 1,
+	(void) sg_counter_install(s->relid, answer->lo, answer->hi, position,
 							  near_end(&options, answer->hi));
 	supply_succeeded(s);
 	s->reported_at = sg_clock_elapsed();
@@ -1113,16 +1132,15 @@ static void
 supply_find_coordinator(void)
 {
 	SgCoordinator found;
+	uint64		changes = coordinator_changes;
 	bool		none;
 
-	if (coordinator_known)
+	if (coordinator_known == changes)
 		return;
 	supply_begin();
 	none = !sg_coordinator_find(&found);
 	supply_commit();
-
-	/* unless it was invalidated meanwhile, which the next look will show */
-	coordinator_known = true;
+	coordinator_known = changes;
 	if (none && own)
 		return;
 	if (none != own)
@@ -1140,7 +1158,7 @@ supply_find_coordinator(void)
 static void
 supply_coordinator_callback(Datum arg, int cacheid, uint32 hashvalue)
 {
-	coordinator_known = false;
+	coordinator_changes++;
 }
 
 /* Whichever of the waits ends first, where -1 is none. */
@@ -1306,7 +1324,8 @@ sg_supply_new_generator(Oid generator)
 				 errmsg("generator \"%s\" got no block", get_rel_name(generator)),
 				 errdetail_internal("%s", grant.message)));
 	sg_generator_forget_at_abort(generator);
-	(void) sg_counter_install(generator, holding.lo, holding.hi, holding.lo - 1,
+	(void) sg_counter_install(generator, holding.lo, holding.hi,
+							  block_position(holding.lo, holding.hi, saved_position(generator)),
 							  near_end(&options, holding.hi));
 }
 
