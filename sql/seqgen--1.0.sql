@@ -221,6 +221,10 @@ CREATE TABLE seqgen.range_allocation (
 	CHECK (state <> 'granted' OR (incarnation IS NOT NULL AND request IS NOT NULL))
 ) WITH (fillfactor = 80);
 
+-- range_alloc(within) finds them without reading the ledger
+CREATE INDEX range_allocation_released ON seqgen.range_allocation (generator, block)
+	WHERE state = 'released';
+
 COMMENT ON TABLE seqgen.range_allocation IS 'the ledger: every block that was given out, by whom and to whom';
 COMMENT ON COLUMN seqgen.range_allocation.state
 	IS 'granted to a node, allocated or reserved by hand, released, or used (what a lost node used up of its block)';

@@ -133,7 +133,8 @@ counter_look(SgSlot *slot, int64 value, int64 now, CounterStep *step)
 
 /*
  * The position that a reservation writes: a step ahead of last, but not below
- * what was reserved in the block before, nor beyond the block's end.
+ * what was reserved in the block before, nor beyond the block's end.  Returns
+ * -1 if the block has been taken away meanwhile.
  */
 static int64
 counter_position(SgSlot *slot, int64 last, int64 limit, int64 now)
@@ -144,6 +145,11 @@ counter_position(SgSlot *slot, int64 last, int64 limit, int64 now)
 
 	LWLockAcquire(blocks_lock(), LW_EXCLUSIVE);
 	end = blocks->hi - 1;
+	if (end <= last)
+	{
+		LWLockRelease(blocks_lock());
+		return -1;
+	}
 	blocks->step = sg_block_next_step(blocks->step, now - blocks->reserved_at,
 									  blocks->hi - blocks->lo);
 	blocks->reserved_at = now;
@@ -171,6 +177,7 @@ counter_write_position(SgSlot *slot, Relation rel, SgStorage storage, bool ahead
 	int64		hi;
 	int64		last;
 	int64		limit;
+	int64		position;
 
 	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
 	step.value = sg_bound_get(buffer);
@@ -188,9 +195,14 @@ counter_write_position(SgSlot *slot, Relation rel, SgStorage storage, bool ahead
 		step.lsn = PageGetLSN(BufferGetPage(buffer));
 		GenericXLogAbort(xlog);
 	}
+	else if ((position = counter_position(slot, last, limit, now)) < 0)
+	{
+		step.empty = true;
+		GenericXLogAbort(xlog);
+	}
 	else
 	{
-		step.value = counter_position(slot, last, limit, now);
+		step.value = position;
 		step.lsn = sg_bound_put(xlog, buffer, step.value);
 		pg_atomic_write_u64(&slot->bound, (uint64) step.value);
 		pg_atomic_write_u32(&slot->storage,

@@ -392,8 +392,9 @@ sg_hold_check(void)
 	lock_ledger();
 	sg_hold_state(&state);
 	verdict = ledger_judge(&state, &here);
-	if (verdict == VERDICT_TAKE_UP_SKIPPING)
-		busy = !cursors_skip(2);
+	/* without a leap cursors forget at least their newest steps */
+	if (verdict == VERDICT_TAKE_UP_SKIPPING || verdict == VERDICT_TAKE_UP)
+		busy = !cursors_skip(verdict == VERDICT_TAKE_UP ? 0 : 2);
 	if (!busy && (verdict == VERDICT_BEGIN || verdict == VERDICT_TAKE_UP ||
 				  verdict == VERDICT_TAKE_UP_SKIPPING))
 		ledger_take_up(&here, verdict);

@@ -121,7 +121,7 @@ find_room(const SgRange *range, int64 lo, int64 size, bool whole, SgBlock *room)
 			return false;
 		room->lo = lo;
 		room->hi = lo + Min(size, left);
-		blocks = sg_allocation_overlaps(range->relid, room->lo, room->hi, &count);
+		blocks = sg_allocation_overlaps(range->relid, room->lo, room->hi, INT_MAX, &count);
 
 		/* leap over what lies at lo, and look at as much behind it again */
 		for (int i = 0; i < count && (whole || blocks[i].lo <= lo); i++)
@@ -718,7 +718,7 @@ alloc_within(const SgRange *range, int64 lo, int64 hi, int64 size, SgBlock *bloc
 	bool		found;
 
 	step_lock(range);
-	blocks = sg_allocation_overlaps(range->relid, lo, hi, &count);
+	blocks = sg_allocation_released(range->relid, lo, hi, &count);
 	found = find_released(blocks, count, lo, hi, size, block);
 	if (found)
 		(void) sg_hold_count(true, &state);
@@ -822,7 +822,7 @@ sg_range_reserve(PG_FUNCTION_ARGS)
 	do
 	{
 		step_lock(&range);
-		blocks = sg_allocation_overlaps(range.relid, block.lo, block.hi, &count);
+		blocks = sg_allocation_overlaps(range.relid, block.lo, block.hi, 1, &count);
 		if (count == 0)
 		{
 			lsn = sg_hold_count(true, &state);
@@ -894,7 +894,7 @@ sg_range_release(PG_FUNCTION_ARGS)
 	do
 	{
 		step_lock(&range);
-		blocks = sg_allocation_overlaps(range.relid, lo, hi, &count);
+		blocks = sg_allocation_overlaps(range.relid, lo, hi, 2, &count);
 		waits = false;
 		for (int i = 0; i < count; i++)
 			waits |= TransactionIdIsValid(blocks[i].in_flight);

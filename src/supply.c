@@ -987,6 +987,19 @@ supply_unfinished(Supplied *s)
 	return NULL;
 }
 
+/* What the page says, or 0 if it cannot be read now. */
+static int64
+saved_position_of(Oid relid)
+{
+	int64		saved = 0;
+
+	supply_begin();
+	if (supply_lock(relid))
+		saved = saved_position(relid);
+	supply_commit();
+	return saved;
+}
+
 /*
  * Make sure of a block that is held since before a restart.  The same server
  * as then goes on without its coordinator if that does not answer.
@@ -1003,7 +1016,7 @@ supply_confirm(Supplied *s, const SgHolding *holding)
 							  _("the coordinator is being asked to confirm the block"));
 	}
 	if (session_ready(s))
-		call_send(CALL_CONFIRM, s, holding, 0);
+		call_send(CALL_CONFIRM, s, holding, saved_position_of(s->relid));
 	else if (now - s->asking_since >= CHECK_IN_TIME &&
 			 !(call.purpose == CALL_CONFIRM && call.relid == s->relid) &&
 			 holding_claim(holding, &me, sg_identity_incarnation(), own) == CLAIM_RESTARTED)
