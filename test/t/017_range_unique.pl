@@ -21,8 +21,8 @@ my $clients = 16;
 # By generator: the size of all its blocks, and how often a client runs a
 # script that draws ten values.
 my %generator = (
-	small => { size => 3, transactions => 12 },
-	large => { size => 1000, transactions => 200 });
+	small => { size => 3, transactions => 10 },
+	large => { size => 1000, transactions => 120 });
 
 my $coordinator = range_coordinator('coordinator', conf => 'log_statement = none');
 my @proxies = map { RangeTest::Proxy->new($coordinator) } 1 .. 3;
@@ -114,6 +114,7 @@ SQL
 }
 
 # What passed between nodes and coordinator: each block once, and all of it.
+settle(@nodes);
 my @granted = map { $_->grants } @proxies;
 is_deeply(
 	[ sort map { "[$_->[0],$_->[1])" } @granted ],
@@ -123,7 +124,7 @@ is_deeply(
 # Order over all sessions of a node, while the other nodes draw too, one by one
 # and many at once.
 my $before = $coordinator->safe_psql('postgres', 'SELECT count(*) FROM seqgen.range_allocation');
-my %journal = (small => 4, large => 40);
+my %journal = (small => 3, large => 30);
 foreach my $name (sort keys %journal)
 {
 	my $transactions = $journal{$name};
@@ -149,6 +150,7 @@ cmp_ok($coordinator->safe_psql('postgres', 'SELECT count(*) FROM seqgen.range_al
 	'>', $before, 'more blocks were fetched meanwhile');
 
 # A node holds at most two blocks at a time, and its own table says which.
+settle(@nodes);
 foreach my $node (@nodes)
 {
 	my $uuid = node_uuid($node);
@@ -168,7 +170,7 @@ foreach my $node (@nodes)
 				  FROM seqgen.range_allocation WHERE node = '$uuid') a
 			 WHERE newest <= 2 ORDER BY 1, 2}),
 		$held, 'and those that the coordinator granted last')
-	  if $held =~ tr/\n// == 3;
+	  if $held =~ tr/\n// == 3;    # of both generators two
 }
 
 $_->stop foreach @nodes, $coordinator;

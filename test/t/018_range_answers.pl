@@ -104,6 +104,7 @@ sub nothing_lost_nothing_doubled
 {
 	my ($generator, $name, %params) = @_;
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	settle(@nodes);
 	my %requests = requests_of($generator);
 
 	is(join("\n", sort keys %requests), value($coordinator, <<"SQL"), "$name: each request has one row in the ledger");

@@ -228,6 +228,20 @@ is(value($coordinator, q{SELECT block FROM seqgen.range_allocation
 		WHERE generator = 'whole'::regclass ORDER BY block DESC LIMIT 1}),
 	'[' . (2147483648 - 3648 % 97) . ',2147483648)', 'the last block is what was left');
 
+# Who knows that nothing is left uses up what he has, one by one.
+create('slow', 'integer', 'max_value => 100, block_size => 40, max_block_size => 40');
+call('slow_fill(' . 88 / $clients . ')', $nodes[0]);
+is(value($nodes[0], 'SELECT count(*) FROM slow_filled'), 88, 'slow: some are left of the last block');
+value($nodes[0], 'CALL slow_fill(2)');
+ok( $nodes[0]->poll_query_until('postgres',
+		q{SELECT state = 'exhausted' AND next_block IS NULL AND "position" = 90
+			FROM seqgen.range_block WHERE generator = 'slow'::regclass}),
+	'slow: the worker knows that nothing follows');
+says_exhausted($nodes[1], 'slow');
+value($nodes[0], 'CALL slow_fill(10)');
+is(value($nodes[0], 'SELECT count(*), max(id) FROM slow_filled'), '100|100', 'slow: all of them can be drawn');
+says_exhausted($nodes[0], 'slow');
+
 # range_alloc warns from 90 % too, and not before.
 value($coordinator, q{SELECT range_create('allocated', block_size => 10, max_block_size => 1000, max_value => 1000)});
 foreach my $step ([ 880, 'f' ], [ 10, 'f' ], [ 20, 't' ], [ 90, 't' ])
