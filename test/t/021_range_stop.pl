@@ -469,14 +469,18 @@ values_only_grew('values grow over requests that were cut off');
 #
 # What may be done to the sequence of a range.  Each case has a range of its
 # own, at its 50th value.  Its script runs in one session, and its
-# after-script in another.  Then the server crashes, or is restarted.
+# after-script in another.  Then the server crashes, or is restarted.  Where it
+# is documented that one of these is unsafe, it is left out.
 #
 my %cases = (
 	setval_down => { script => [ q(SELECT setval('%s', 10)), 'draw' ], after => ['draw'] },
-	setval_down_in_transaction =>
-	  { script => [ 'BEGIN', 'draw', q(SELECT setval('%s', 10)), 'draw', 'COMMIT' ] },
-	setval_down_unused => { script => [q(SELECT setval('%s', 10))] },
-	setval_zero_unused => { script => [q(SELECT setval('%s', 0))] },
+	setval_down_in_transaction => {
+		script => [ 'BEGIN', 'draw', q(SELECT setval('%s', 10)), 'draw', 'COMMIT' ], unsafe => 'crash'
+	},
+	setval_down_in_transaction_before =>
+	  { script => [ 'BEGIN', 'draw', q(SELECT setval('%s', 10)), 'draw', 'COMMIT', 'draw' ] },
+	setval_down_unused => { script => [q(SELECT setval('%s', 10))], unsafe => 'crash' },
+	setval_zero_unused => { script => [q(SELECT setval('%s', 0))], unsafe => 'crash' },
 	setval_zero => { script => [ q(SELECT setval('%s', 0)), 'draw' ], after => ['draw'] },
 	setval_not_called => { script => [ q(SELECT setval('%s', 10, false)), 'draw' ], after => ['nextval'] },
 	setval_up => { script => [ q(SELECT setval('%s', 1500)), 'draw' ], after => ['draw'] },
@@ -601,13 +605,14 @@ foreach my $place (@places)
 	{
 		my $first = session($server{$place});
 		my $second = session($server{$place});
-		my @names = map { "${place}_${end}_$_" } sort keys %cases;
+		my @tried = grep { ($cases{$_}{unsafe} // '') ne $end } sort keys %cases;
+		my @names = map { "${place}_${end}_$_" } @tried;
 		my @open;
 
 		new_ranges($place, map { $_ => 2000 } @names);
 		value($place, join("\n",
 				map { "CREATE TABLE ${_}_rows (id bigint); ALTER SEQUENCE $_ OWNED BY ${_}_rows.id;" } @names));
-		foreach my $case (sort keys %cases)
+		foreach my $case (@tried)
 		{
 			my $range = "${place}_${end}_$case";
 			my $session = $cases{$case}{open} ? session($server{$place}) : $first;
@@ -631,7 +636,7 @@ foreach my $place (@places)
 			$server{$place}->restart;
 		}
 		$first = session($server{$place});
-		foreach my $case (sort keys %cases)
+		foreach my $case (@tried)
 		{
 			my $range = "${place}_${end}_$case";
 
