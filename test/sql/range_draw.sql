@@ -282,11 +282,11 @@ SELECT range_nextval('rd_end');
 SELECT range_nextvals('rd_end', 2);
 SELECT range_currval('rd_end');
 SELECT nextval('rd_end');
-SELECT range_create('rd_end2', 3, column_type => 'smallint', min_value => 32763);
+SELECT range_create('rd_end2', 3, column_type => 'smallint', min_value => 32758);
 SELECT range_nextvals('rd_end2', 100);
 SELECT range_nextval('rd_end2');
-SELECT range_create('rd_end8', 5, min_value => 9223372036854775800);
-SELECT count(*), max(v) FROM range_nextvals('rd_end8', 7) v;
+SELECT range_create('rd_end8', 5, min_value => 9223372036854775787);
+SELECT count(*), max(v) FROM range_nextvals('rd_end8', 20) v;
 SELECT range_nextval('rd_end8');
 
 --
