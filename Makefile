@@ -48,6 +48,7 @@ REGRESS = \
 	generator \
 	settings \
 	range \
+	range_draw \
 	monitor \
 	security \
 	coordinator
