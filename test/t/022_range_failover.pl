@@ -21,8 +21,9 @@ use FailoverTest;
 
 my $service_back = 10;	# s, from the promotion on: the promise, with no slack
 
-# The coordinator is database postgres.  Databases alone and by_hand are their
-# own coordinators, in by_hand blocks are allocated by hand too.
+# The coordinator is database postgres.  The other databases are their own
+# coordinators; in by_hand blocks are allocated by hand, too, and in switched no
+# block is granted between the end of synchronous replication and the cut.
 my $first = range_coordinator('first',
 	allows_streaming => 1,
 	conf => <<'CONF');
@@ -36,7 +37,7 @@ create_range('far', '10, max_block_size => 10', $first);
 
 # what a login role may set for itself must not weaken a grant
 value($first, 'postgres', 'ALTER ROLE noderole SET synchronous_commit = off');
-foreach my $database ('alone', 'by_hand')
+foreach my $database ('alone', 'by_hand', 'switched')
 {
 	value($first, 'postgres', "CREATE DATABASE $database");
 	value($first, $database, "CREATE EXTENSION seqgen; SELECT range_create('$database', 100, max_block_size => 100)");
@@ -87,6 +88,14 @@ sub state_of
 {
 	my ($server, $database, $column) = @_;
 	return value($server, $database, "SELECT $column FROM seqgen.range_coordinator");
+}
+
+# How many values a node can serve without its coordinator.
+sub supply_of
+{
+	my ($database) = @_;
+	return value($node, $database,
+		'SELECT upper(block) - 1 - "position" + coalesce(upper(next_block) - lower(next_block), 0) FROM seqgen.range_block');
 }
 
 # Values that lie in no block of the ledger.
@@ -152,6 +161,10 @@ none_twice('alone', 'synchronous standby promoted, a coordinator of its own');
 is(unknown_values($second, 'alone', @values), 0, 'and each lies in a block that its ledger has');
 is(state_of($second, 'alone', "epoch, in_hold"), $epoch_alone + 1 . '|f', 'it went on in a new epoch');
 
+draw($second, 'switched', 'switched', 10);
+settle($second, 'switched');
+is(state_of($second, 'switched', 'synchronous'), 't', 'in another database all blocks are confirmed, too');
+
 # Here blocks were allocated by hand before a standby confirmed any.
 is(state_of($second, 'by_hand', 'in_hold'), 't', 'a database whose grants were not all confirmed is in hold');
 value($second, 'by_hand', 'SELECT seqgen.range_resume(skip => 1)');
@@ -168,22 +181,25 @@ settle($node, $_) foreach (@nodes);
 settle($second, $_) foreach ('alone', 'by_hand');
 $second->wait_for_catchup($third, 'replay', $second->lsn('insert'));
 cut_off($second, $third);
-my %known = map { $_ => ledger_rows($second, $_) } ('postgres', 'alone', 'by_hand');
+my %known = map { $_ => ledger_rows($second, $_) } ('postgres', 'alone', 'by_hand', 'switched');
 
 draw($node, $_, 'orders', 200) foreach (@nodes);
 settle($node, $_) foreach (@nodes);
 
-# Two blocks of the database's own are lost, and values of both are used.
-until (ledger_rows($second, 'alone') == $known{alone} + 2)
+# Two blocks of a database's own are lost, and values of both are used.
+foreach my $database ('alone', 'switched')
 {
-	draw($second, 'alone', 'alone', 10);
-	settle($second, 'alone');
+	until (ledger_rows($second, $database) == $known{$database} + 2)
+	{
+		draw($second, $database, $database, 10);
+		settle($second, $database);
+	}
+	my $last_block = value($second, $database, 'SELECT max(lower(block)) FROM seqgen.range_allocation');
+	my $last_value = 0;
+	($last_value) = draw($second, $database, $database, 1) until ($last_value >= $last_block + 20);
+	settle($second, $database);
+	is(ledger_rows($second, $database), $known{$database} + 2, "$database lost two blocks, and uses both");
 }
-my $last_block = value($second, 'alone', 'SELECT max(lower(block)) FROM seqgen.range_allocation');
-my $last_value = 0;
-($last_value) = draw($second, 'alone', 'alone', 1) until ($last_value >= $last_block + 20);
-settle($second, 'alone');
-is(ledger_rows($second, 'alone'), $known{alone} + 2, 'the database lost two blocks, and uses both');
 
 # Three are lost that were allocated by hand.
 my $manual = value($second, 'by_hand', q{SELECT range_agg(range_alloc('by_hand', 100)) FROM generate_series(1, 3)});
@@ -204,6 +220,8 @@ draw($third, 'alone', 'alone', 1);
 cmp_ok(time - $promoted_at, '<=', $service_back, 'who served only itself is back in time');
 draw($third, 'alone', 'alone', 300);
 none_twice('alone', 'two lost blocks of its own');
+draw($third, 'switched', 'switched', 300);
+none_twice('switched', 'two lost blocks, the first that no standby confirmed');
 is(state_of($third, 'alone', 'in_hold, synchronous'), 'f|f', 'it is not in hold');
 
 #
@@ -224,11 +242,16 @@ foreach my $claim (1, 2)
 	cmp_ok(cursor_of($third, 'far'), '<=', 64 * 10, 'and moves the cursor by a bounded amount only');
 }
 
+my %supply = map { $_ => supply_of($_) } @nodes;
+$node->restart;
 foreach my $database (@nodes)
 {
-	my $left = value($node, $database, q{SELECT upper(block) - 1 - "position" + coalesce(upper(next_block) - lower(next_block), 0) FROM seqgen.range_block});
-	cmp_ok($left, '>', 1, "$database has a supply");
-	is(scalar(draw($node, $database, 'orders', $left)), $left, 'all of which is served during the hold');
+	cmp_ok($supply{$database}, '>', 1, "$database has a supply");
+	my $error = error_of($node, $database, q{SET seqgen.range_timeout = '5s'; SELECT range_nextval('orders') \g } . $node->basedir . '/value');
+	is($error, 'no error, but: ', 'it is served during the hold, also after a restart')
+	  or next;
+	given('orders', slurp_file($node->basedir . '/value') =~ /(\d+)/);
+	is(scalar(draw($node, $database, 'orders', $supply{$database} - 1)), $supply{$database} - 1, 'to its end');
 	my $start = time;
 	my $error = error_of($node, $database, q{SET seqgen.range_timeout = '1s'; SELECT range_nextval('orders')});
 	like($error, qr/ERROR:  08006: generator "orders" got no block within 1000 ms/, 'then there is an error');
@@ -277,8 +300,7 @@ $granted = ledger_rows($first, 'postgres');
 foreach my $database (@nodes)
 {
 	settle($node, $database) if $database ne 'one';
-	my $left = value($node, $database, q{SELECT upper(block) - 1 - "position" + coalesce(upper(next_block) - lower(next_block), 0) FROM seqgen.range_block});
-	draw($node, $database, 'orders', $left);
+	draw($node, $database, 'orders', supply_of($database));
 }
 ok( await('a node presents its epoch', sub { state_of($first, 'postgres', 'in_hold') eq 't' }),
 	'an old primary is in hold as soon as it hears of a higher epoch');
