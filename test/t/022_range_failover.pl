@@ -191,12 +191,13 @@ foreach my $database ('alone', 'switched')
 {
 	until (ledger_rows($second, $database) == $known{$database} + 2)
 	{
-		draw($second, $database, $database, 10);
+		draw($second, $database, $database, 40);
 		settle($second, $database);
 	}
-	my $last_block = value($second, $database, 'SELECT max(lower(block)) FROM seqgen.range_allocation');
-	my $last_value = 0;
-	($last_value) = draw($second, $database, $database, 1) until ($last_value >= $last_block + 20);
+	my $left = value($second, $database, <<'SQL');
+SELECT (SELECT max(lower(block)) FROM seqgen.range_allocation) + 20 - "position" FROM seqgen.range_block
+SQL
+	draw($second, $database, $database, $left) if $left > 0;
 	settle($second, $database);
 	is(ledger_rows($second, $database), $known{$database} + 2, "$database lost two blocks, and uses both");
 }

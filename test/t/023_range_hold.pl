@@ -428,7 +428,14 @@ cmp_ok(state_of($past, 'plain', 'epoch'), '>', $epoch, 'range_resume begins an e
 is(value($past, 'plain', "SELECT range_alloc('plain', 10) && '$lost'::int8multirange"),
 	'f', 'and no value is allocated again');
 
-# All blocks up to that point had been confirmed, and those after it, too.
+# All blocks up to that point had been confirmed, and those after it, too.  A
+# failover that follows at once does not make up for the loss.
+$past->stop;
+$past->set_standby_mode;
+$past->append_conf('postgresql.conf', "recovery_target_name = ''");
+$past->start;
+$past->promote;
+is(value($past, 'postgres', 'SELECT substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)::int'), 3, 'recovered, then promoted');
 my $given = value($past, 'postgres', <<'SQL', extra_params => [ '-U', 'noderole' ]);
 SELECT status, lo FROM seqgen.range_request('orders', gen_random_uuid(), 1, 10, gen_random_uuid(),
 	gen_random_uuid(), '1/1/1/1:1/x', 0, 0, 0, NULL)
