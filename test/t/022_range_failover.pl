@@ -35,7 +35,7 @@ CONF
 create_range('orders', '20, max_block_size => 40', $first);
 create_range('far', '10, max_block_size => 10', $first);
 
-# what a login role may set for itself must not weaken a grant
+# so that the first primary, back again, need not wait for its standby to say no
 value($first, 'postgres', 'ALTER ROLE noderole SET synchronous_commit = off');
 foreach my $database ('alone', 'by_hand', 'switched')
 {

@@ -37,6 +37,9 @@ create_range('orders', $arguments, $coordinator);
 value($coordinator, 'postgres', 'CREATE DATABASE plain');
 value($coordinator, 'plain', "CREATE EXTENSION seqgen; SELECT range_create('plain', $arguments); SELECT range_alloc('plain', 10)");
 $coordinator->backup('base');
+
+# what a login role may set for itself must not weaken a grant
+value($coordinator, 'postgres', 'ALTER ROLE noderole SET synchronous_commit = off');
 my $mate = PostgreSQL::Test::Cluster->new('mate');
 $mate->init_from_backup($coordinator, 'base', has_streaming => 1);
 $mate->start;
