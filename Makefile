@@ -50,7 +50,8 @@ REGRESS = \
 	range \
 	monitor \
 	security \
-	coordinator
+	coordinator \
+	range_security
 REGRESS_OPTS = --inputdir=test
 REGRESS_PREP = check-server
 
