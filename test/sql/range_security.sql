@@ -185,6 +185,7 @@ CREATE FUNCTION borrowed(size bigint) RETURNS text SECURITY DEFINER LANGUAGE sql
 	SELECT status FROM seqgen.range_request('public.orders_id', 'aaaaaaaa-0000-4000-8000-000000000004', 1, size,
 		'aaaaaaaa-0000-4000-8000-000000000005', 'aaaaaaaa-0000-4000-8000-000000000004', '1/1/1/1:1/b', 0, 0, 0, NULL);
 END;
+ALTER FUNCTION borrowed OWNER TO regress_seqgen_node;
 SET SESSION AUTHORIZATION regress_seqgen_plain;
 SELECT borrowed(5) AS taken, borrowed(0) AS reported;
 SET SESSION AUTHORIZATION regress_seqgen_super;
