@@ -217,7 +217,8 @@ SELECT count(*) > 0 AS calls FROM calls;
 -- Objects of the same names, found first, are not taken for ours
 --
 CREATE SCHEMA regress_trap;
-GRANT USAGE, CREATE ON SCHEMA regress_trap TO regress_seqgen_plain;
+GRANT USAGE ON SCHEMA regress_trap TO PUBLIC;
+GRANT CREATE ON SCHEMA regress_trap TO regress_seqgen_plain;
 GRANT USAGE ON SEQUENCE orders_id TO regress_seqgen_plain;
 SET ROLE regress_seqgen_plain;
 CREATE FUNCTION regress_trap.sprung() RETURNS boolean LANGUAGE plpgsql AS $$
