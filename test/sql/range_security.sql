@@ -287,10 +287,11 @@ SELECT range_alloc('orders_id', 10, within => '[700000,700100)');
 SELECT range_alter('orders_id', 20);
 SELECT range_reclaim('aaaaaaaa-0000-4000-8000-000000000005', 1000000, 'orders_id', true);
 SELECT seqgen.range_restart('orders_id');
-SELECT status FROM seqgen.range_request('public.orders_id', 'aaaaaaaa-0000-4000-8000-000000000006', 1, 5,
-	'aaaaaaaa-0000-4000-8000-000000000007', 'aaaaaaaa-0000-4000-8000-000000000006', '1/1/1/2:2/b', 0, 0, 0, NULL);
+SELECT status AS granted, lo FROM seqgen.range_request('public.orders_id', 'aaaaaaaa-0000-4000-8000-000000000006', 1, 5,
+	'aaaaaaaa-0000-4000-8000-000000000007', 'aaaaaaaa-0000-4000-8000-000000000006', '1/1/1/2:2/b', 0, 0, 0, NULL) \gset
 SELECT status FROM seqgen.range_request('public.orders_id', 'aaaaaaaa-0000-4000-8000-000000000006', 1, 0,
-	'aaaaaaaa-0000-4000-8000-000000000007', 'aaaaaaaa-0000-4000-8000-000000000006', '1/1/1/2:2/b', 0, 0, 0, 2);
+	'aaaaaaaa-0000-4000-8000-000000000007', 'aaaaaaaa-0000-4000-8000-000000000006', '1/1/1/2:2/b', 0, 0, 0, :lo);
+SELECT range_reclaim('aaaaaaaa-0000-4000-8000-000000000007', :lo, 'orders_id', true) IS NOT NULL AS reclaimed;
 SELECT pg_catalog.count(*) AS seen FROM seqgen.range_usage;
 SELECT pg_catalog.count(*) AS seen FROM seqgen.range_coordinator;
 SELECT pg_catalog.count(*) AS seen FROM seqgen.range_in_doubt;
