@@ -51,7 +51,8 @@ REGRESS = \
 	range_draw \
 	monitor \
 	security \
-	coordinator
+	coordinator \
+	range_security
 REGRESS_OPTS = --inputdir=test
 REGRESS_PREP = check-server
 
