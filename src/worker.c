@@ -78,8 +78,8 @@ typedef struct WorkerEntry
 	Latch	   *latch;			/* its own */
 	int64		asked_at;		/* uptime of the start, us */
 	bool		stop;			/* it shall end */
-	int64		watch_until;	/* until then (uptime, us) it looks again every
-								 * now and then */
+	int64		watch_until;	/* until then (uptime, us) it looks again
+								 * every now and then */
 } WorkerEntry;
 
 typedef struct WorkerTable
@@ -91,8 +91,8 @@ typedef struct WorkerTable
 static WorkerTable *table = NULL;
 static const SgWorkerDuty *duty = NULL;
 static WorkerEntry *my_entry = NULL;	/* in the worker */
-static bool concerned = false;	/* what a worker depends on was changed in this
-								 * transaction, perhaps */
+static bool concerned = false;	/* what a worker depends on was changed in
+								 * this transaction, perhaps */
 
 static object_access_hook_type prev_object_access_hook = NULL;
 static ProcessUtility_hook_type prev_process_utility_hook = NULL;
@@ -599,7 +599,7 @@ worker_process_utility(PlannedStmt *pstmt, const char *queryString,
 {
 	Oid			database = InvalidOid;
 	bool		commit_prepared = IsA(pstmt->utilityStmt, TransactionStmt) &&
-		((TransactionStmt *) pstmt->utilityStmt)->kind == TRANS_STMT_COMMIT_PREPARED;
+	((TransactionStmt *) pstmt->utilityStmt)->kind == TRANS_STMT_COMMIT_PREPARED;
 
 	/* in a transaction that failed, no catalog can be read */
 	if (IsTransactionState())
