@@ -139,6 +139,16 @@ sub await
 
 my $worker = q{FROM pg_stat_activity WHERE backend_type = 'seqgen worker' AND datname = 'postgres'};
 
+sub end_worker
+{
+	my ($place) = @_;
+
+	value($place, "SELECT pg_terminate_backend(pid) $worker");
+	$server{$place}->poll_query_until('postgres', "SELECT count(*) = 0 $worker")
+	  or BAIL_OUT('the worker does not end');
+	return;
+}
+
 #
 # Clean stops of an idle server: before the first value, inside of a block, at
 # its very end, after its first value, beyond what was first reserved
@@ -187,14 +197,12 @@ foreach my $place (@places)
 	nothing_was_lost($place, 'two restarts in a row');
 
 	# the worker is gone when the server stops
-	value($place, "SELECT pg_terminate_backend(pid) $worker");
-	await($place, "SELECT count(*) = 0 $worker", "$place: the worker ends");
+	end_worker($place);
 	$server->restart;
 	nothing_was_lost($place, 'a stop without a worker');
 
 	# and has come anew
-	value($place, "SELECT pg_terminate_backend(pid) $worker");
-	await($place, "SELECT count(*) = 0 $worker", "$place: the worker ends again");
+	end_worker($place);
 	nothing_was_lost($place, 'the end of its worker');
 	$server->restart;
 	nothing_was_lost($place, 'a stop of another worker');
@@ -390,9 +398,22 @@ foreach my $place (@places)
 	is( value('own', "SELECT count(*) FROM seqgen.range_allocation WHERE generator = '${place}_crash_large'::regclass"),
 		2, "$place: so two blocks are in the ledger");
 
+	# what the worker saved when it ended is exact, and what came then is noted
+	end_worker($place);
+	crash($server);
+	is(draw($place, "${place}_crash_large"), 5002, "$place: a crash after the worker's end costs nothing");
+	end_worker($place);
+	draw($place, "${place}_crash_large", 10);
+	crash($server, 'kill9');
+	little_was_lost($place, 'a crash after its worker came anew', "${place}_crash_large" => 10_000);
+
+	# setval() upwards has its say, but moves nothing down
+	value($place, "SELECT setval('${place}_crash_large', 9000)");
+	is(draw($place, "${place}_crash_large"), 9001, "$place: setval() upwards inside of a block is heeded");
+
 	# behind the crash, a clean stop is as exact as ever
 	$server->restart;
-	is(draw($place, "${place}_crash_large"), 5002, "$place: a clean stop after a crash costs nothing");
+	is(draw($place, "${place}_crash_large"), 9002, "$place: a clean stop after a crash costs nothing");
 	values_only_grew("$place: values grow over all crashes");
 }
 
@@ -539,6 +560,13 @@ my %cases = (
 	},
 	unlogged_unused => { script => [ 'ALTER SEQUENCE %s SET UNLOGGED', 'ALTER SEQUENCE %s SET LOGGED' ] },
 	cache => { script => [ 'ALTER SEQUENCE %s CACHE 10', 'draw', 'nextval' ], after => ['draw'] },
+	# the same while nothing is given out, as the worker has ended
+	ended_setval_down => { script => [ 'end worker', q(SELECT setval('%s', 10)), 'draw' ] },
+	ended_setval_up => { script => [ 'end worker', q(SELECT setval('%s', 1500)), 'draw' ] },
+	ended_restart => { script => [ 'end worker', 'ALTER SEQUENCE %s RESTART', 'draw' ], after => ['draw'] },
+	ended_restart_unused => { script => [ 'end worker', 'ALTER SEQUENCE %s RESTART' ] },
+	ended_restart_rolled_back =>
+	  { script => [ 'end worker', 'BEGIN', 'ALTER SEQUENCE %s RESTART', 'ROLLBACK', 'draw' ] },
 	# and transactions that only draw
 	rolled_back => { script => [ 'BEGIN', 'draw', 'ROLLBACK' ], after => ['draw'] },
 	savepoint => {
@@ -567,7 +595,7 @@ my @plain;	# what plain nextval gave
 
 sub run_case
 {
-	my ($session, $range, @script) = @_;
+	my ($place, $session, $range, @script) = @_;
 
 	foreach my $statement (@script)
 	{
@@ -584,6 +612,10 @@ sub run_case
 		{
 			push @plain, "$range: $_"
 			  foreach grep { $_ ne '' && $_ ne '0' } $session->query_safe("SELECT plain_nextval('$range')");
+		}
+		elsif ($statement eq 'end worker')
+		{
+			end_worker($place);
 		}
 		elsif ($statement eq 'writes')
 		{
@@ -618,8 +650,8 @@ foreach my $place (@places)
 			my $session = $cases{$case}{open} ? session($server{$place}) : $first;
 
 			draw_in($first, $range, 50);
-			run_case($session, $range, @{ $cases{$case}{script} });
-			run_case($second, $range, @{ $cases{$case}{after} // [] });
+			run_case($place, $session, $range, @{ $cases{$case}{script} });
+			run_case($place, $second, $range, @{ $cases{$case}{after} // [] });
 			push @open, $session if $cases{$case}{open};
 		}
 		values_only_grew("$place: whatever is done to the sequence, values grow");
@@ -640,7 +672,7 @@ foreach my $place (@places)
 		{
 			my $range = "${place}_${end}_$case";
 
-			run_case($first, $range, @{ $cases{$case}{afterwards} // [] }, 'draw', 'nextval');
+			run_case($place, $first, $range, @{ $cases{$case}{afterwards} // [] }, 'draw', 'nextval');
 		}
 		values_only_grew("$place: and so they do after a $end");
 		is(join('; ', @plain), '', "$place: plain nextval fails after it");
