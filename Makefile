@@ -48,9 +48,11 @@ REGRESS = \
 	generator \
 	settings \
 	range \
+	range_draw \
 	monitor \
 	security \
-	coordinator
+	coordinator \
+	range_security
 REGRESS_OPTS = --inputdir=test
 REGRESS_PREP = check-server
 

@@ -218,14 +218,19 @@ CREATE TABLE seqgen.range_allocation (
 	CONSTRAINT range_allocation_overlap EXCLUDE USING gist (
 		int8range(generator::oid::bigint, generator::oid::bigint, '[]') WITH &&, block WITH &&),
 	CONSTRAINT range_allocation_request UNIQUE (incarnation, generator, request),
-	CHECK (state <> 'granted' OR
-		   (node IS NOT NULL AND incarnation IS NOT NULL AND request IS NOT NULL))
+	CHECK (state <> 'granted' OR (incarnation IS NOT NULL AND request IS NOT NULL))
 ) WITH (fillfactor = 80);
+
+-- range_alloc(within) finds them without reading the ledger
+CREATE INDEX range_allocation_released ON seqgen.range_allocation (generator, block)
+	WHERE state = 'released';
 
 COMMENT ON TABLE seqgen.range_allocation IS 'the ledger: every block that was given out, by whom and to whom';
 COMMENT ON COLUMN seqgen.range_allocation.state
 	IS 'granted to a node, allocated or reserved by hand, released, or used (what a lost node used up of its block)';
 COMMENT ON COLUMN seqgen.range_allocation.owner IS 'the role that the block belongs to; a node''s login role';
+COMMENT ON COLUMN seqgen.range_allocation.node
+	IS 'whom it was granted to; NULL for this database itself before its worker has a name';
 COMMENT ON COLUMN seqgen.range_allocation.incarnation IS 'with generator and request, the key of the request';
 COMMENT ON COLUMN seqgen.range_allocation.saved IS 'the last position in the block that its node reported';
 
@@ -768,26 +773,27 @@ COMMENT ON TABLE seqgen.range_identity IS 'the name of this node towards its coo
 
 CREATE UNIQUE INDEX range_identity_single ON seqgen.range_identity ((true));
 
-CREATE FUNCTION seqgen.range_holding_guard() RETURNS trigger
-	AS 'MODULE_PATHNAME', 'sg_holding_guard' LANGUAGE C;
-
-COMMENT ON FUNCTION seqgen.range_holding_guard() IS 'leaves out rows of another node';
-
--- only the extension's own triggers have a use for it
-REVOKE EXECUTE ON FUNCTION seqgen.range_holding_guard() FROM PUBLIC;
-
 -- always, for rows that a logical replication worker applies are to be left out
 CREATE TRIGGER range_holding_guard BEFORE INSERT OR UPDATE OR DELETE ON seqgen.range_holding
-	FOR EACH ROW EXECUTE FUNCTION seqgen.range_holding_guard();
+	FOR EACH ROW EXECUTE FUNCTION seqgen.range_guard();
 ALTER TABLE seqgen.range_holding ENABLE ALWAYS TRIGGER range_holding_guard;
 
+CREATE TRIGGER range_holding_truncate BEFORE TRUNCATE ON seqgen.range_holding
+	FOR EACH STATEMENT EXECUTE FUNCTION seqgen.range_guard();
+
 CREATE TRIGGER range_source_guard BEFORE INSERT OR UPDATE OR DELETE ON seqgen.range_source
-	FOR EACH ROW EXECUTE FUNCTION seqgen.range_holding_guard();
+	FOR EACH ROW EXECUTE FUNCTION seqgen.range_guard();
 ALTER TABLE seqgen.range_source ENABLE ALWAYS TRIGGER range_source_guard;
 
+CREATE TRIGGER range_source_truncate BEFORE TRUNCATE ON seqgen.range_source
+	FOR EACH STATEMENT EXECUTE FUNCTION seqgen.range_guard();
+
 CREATE TRIGGER range_identity_guard BEFORE INSERT OR UPDATE OR DELETE ON seqgen.range_identity
-	FOR EACH ROW EXECUTE FUNCTION seqgen.range_holding_guard();
+	FOR EACH ROW EXECUTE FUNCTION seqgen.range_guard();
 ALTER TABLE seqgen.range_identity ENABLE ALWAYS TRIGGER range_identity_guard;
+
+CREATE TRIGGER range_identity_truncate BEFORE TRUNCATE ON seqgen.range_identity
+	FOR EACH STATEMENT EXECUTE FUNCTION seqgen.range_guard();
 
 SELECT pg_catalog.pg_extension_config_dump('seqgen.range_source', $$
 	WHERE EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = generator)$$);

@@ -388,8 +388,8 @@ block_compare(const void *a, const void *b)
  * lo.  A row that somebody is just adding by hand may overlap others and hide
  * from that, but not from the constraint.
  */
-SgBlock *
-sg_allocation_overlaps(Oid relid, int64 lo, int64 hi, int *count)
+static SgBlock *
+blocks_overlapping(const char *index, Oid relid, int64 lo, int64 hi, int limit, int *count)
 {
 	TypeCacheEntry *type = lookup_type_cache(INT8RANGEOID, TYPECACHE_RANGE_INFO);
 	RangeBound	last = {.val = Int64GetDatum(hi - 1),.inclusive = true,.lower = true};
@@ -401,10 +401,21 @@ sg_allocation_overlaps(Oid relid, int64 lo, int64 hi, int *count)
 				ObjectIdGetDatum(relid));
 	ScanKeyInit(&keys[1], Anum_pkey_block, BTLessStrategyNumber, F_RANGE_LT,
 				RangeTypePGetDatum(MakeRange(type, &last, &open)));
-	blocks = blocks_read("range_allocation_pkey", keys, 2, BackwardScanDirection,
-						 INT_MAX, lo, count);
+	blocks = blocks_read(index, keys, 2, BackwardScanDirection, limit, lo, count);
 	qsort(blocks, *count, sizeof(SgBlock), block_compare);
 	return blocks;
+}
+
+SgBlock *
+sg_allocation_overlaps(Oid relid, int64 lo, int64 hi, int limit, int *count)
+{
+	return blocks_overlapping("range_allocation_pkey", relid, lo, hi, limit, count);
+}
+
+SgBlock *
+sg_allocation_released(Oid relid, int64 lo, int64 hi, int *count)
+{
+	return blocks_overlapping("range_allocation_released", relid, lo, hi, INT_MAX, count);
 }
 
 bool
@@ -480,7 +491,7 @@ sg_allocation_is_new(HeapTuple tuple, TupleDesc desc)
 	if (isnull || !interval_is_bounded(interval))
 		return true;
 	interval_bounds(interval, &lo, &hi);
-	blocks = sg_allocation_overlaps(relid, lo, hi, &count);
+	blocks = sg_allocation_overlaps(relid, lo, hi, 2, &count);
 	same = count == 1 && blocks[0].lo == lo && blocks[0].hi == hi &&
 		!TransactionIdIsValid(blocks[0].in_flight);
 	pfree(blocks);

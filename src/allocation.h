@@ -84,9 +84,10 @@ extern void sg_allocation_change_range(const SgRange *range);
 
 /*
  * Blocks that meet [lo, hi), palloc'd and in order, with those of transactions
- * in flight.
+ * in flight: up to a limit, the last ones first.  Or just the released ones.
  */
-extern SgBlock *sg_allocation_overlaps(Oid relid, int64 lo, int64 hi, int *count);
+extern SgBlock *sg_allocation_overlaps(Oid relid, int64 lo, int64 hi, int limit, int *count);
+extern SgBlock *sg_allocation_released(Oid relid, int64 lo, int64 hi, int *count);
 
 /* The block that a request made; false if there is none. */
 extern bool sg_allocation_by_request(Oid relid, const pg_uuid_t *incarnation,
@@ -134,7 +135,7 @@ extern bool sg_allocation_is_changing(void);
 /* The interval [lo, hi) as a range type. */
 extern RangeType *sg_allocation_interval(int64 lo, int64 hi);
 
-/* Run a statement that may change the ledger, which no other may. */
+/* Run a statement that the guards of the tables let pass, as no other. */
 extern uint64 sg_allocation_execute(SgStatement *statement, Datum *values, const char *nulls);
 
 #endif							/* SEQGEN_ALLOCATION_H */

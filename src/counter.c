@@ -133,7 +133,8 @@ counter_look(SgSlot *slot, int64 value, int64 now, CounterStep *step)
 
 /*
  * The position that a reservation writes: a step ahead of last, but not below
- * what was reserved in the block before, nor beyond the block's end.
+ * what was reserved in the block before, nor beyond the block's end.  Returns
+ * -1 if the block has been taken away meanwhile.
  */
 static int64
 counter_position(SgSlot *slot, int64 last, int64 limit, int64 now)
@@ -144,6 +145,11 @@ counter_position(SgSlot *slot, int64 last, int64 limit, int64 now)
 
 	LWLockAcquire(blocks_lock(), LW_EXCLUSIVE);
 	end = blocks->hi - 1;
+	if (end <= last)
+	{
+		LWLockRelease(blocks_lock());
+		return -1;
+	}
 	blocks->step = sg_block_next_step(blocks->step, now - blocks->reserved_at,
 									  blocks->hi - blocks->lo);
 	blocks->reserved_at = now;
@@ -171,6 +177,7 @@ counter_write_position(SgSlot *slot, Relation rel, SgStorage storage, bool ahead
 	int64		hi;
 	int64		last;
 	int64		limit;
+	int64		position;
 
 	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
 	step.value = sg_bound_get(buffer);
@@ -188,9 +195,14 @@ counter_write_position(SgSlot *slot, Relation rel, SgStorage storage, bool ahead
 		step.lsn = PageGetLSN(BufferGetPage(buffer));
 		GenericXLogAbort(xlog);
 	}
+	else if ((position = counter_position(slot, last, limit, now)) < 0)
+	{
+		step.empty = true;
+		GenericXLogAbort(xlog);
+	}
 	else
 	{
-		step.value = counter_position(slot, last, limit, now);
+		step.value = position;
 		step.lsn = sg_bound_put(xlog, buffer, step.value);
 		pg_atomic_write_u64(&slot->bound, (uint64) step.value);
 		pg_atomic_write_u32(&slot->storage,
@@ -206,20 +218,27 @@ counter_write_position(SgSlot *slot, Relation rel, SgStorage storage, bool ahead
  * next block.
  */
 static void
-counter_set_mark(SgSlot *slot)
+counter_set_mark(SgSlot *slot, Oid relid)
 {
 	const SgBlocks *blocks = &slot->blocks;
 	int64		last = sg_slot_last_tick(slot, 0);
 	int64		limit = (int64) pg_atomic_read_u64(&slot->limit);
 	int64		mark = SG_AHEAD_TAKEN;
+	int64		half;
 
 	LWLockAcquire(blocks_lock(), LW_SHARED);
 	if (limit < blocks->hi - 1)
 		mark = limit - Max(limit - last, 0) / 2;
 	if (blocks->next_hi == 0 && last < blocks_half(blocks))
 		mark = Min(mark, blocks_half(blocks));
+	half = blocks->next_hi == 0 ? blocks_half(blocks) : PG_INT64_MAX;
 	LWLockRelease(blocks_lock());
 	pg_atomic_write_u64(&slot->ahead, (uint64) mark);
+
+	/* others may have passed the half before there was a mark to cross */
+	pg_memory_barrier();
+	if (sg_slot_last_tick(slot, 0) >= half && sg_counter_half_used)
+		sg_counter_half_used(slot, relid);
 }
 
 /* Warn, not more than once an hour, when little of the range is left. */
@@ -256,7 +275,7 @@ counter_reserve(SgSlot *slot, Oid relid, bool ahead)
 	sg_bound_flush(step.lsn);
 
 	sg_slot_raise_limit(slot, step.value);
-	counter_set_mark(slot);
+	counter_set_mark(slot, relid);
 	if (step.near_end)
 		counter_warn(slot, relid);
 	return true;
@@ -278,7 +297,6 @@ counter_cross_mark(SgSlot *slot, Oid relid, int64 value)
 {
 	uint64		mark = pg_atomic_read_u64(&slot->ahead);
 	int64		hi;
-	bool		half_used;
 
 	if (value < (int64) mark ||
 		!pg_atomic_compare_exchange_u64(&slot->ahead, &mark, SG_AHEAD_TAKEN))
@@ -286,15 +304,12 @@ counter_cross_mark(SgSlot *slot, Oid relid, int64 value)
 
 	LWLockAcquire(blocks_lock(), LW_SHARED);
 	hi = slot->blocks.hi;
-	half_used = slot->blocks.next_hi == 0 && value >= blocks_half(&slot->blocks);
 	LWLockRelease(blocks_lock());
 
-	if (half_used && sg_counter_half_used)
-		sg_counter_half_used(slot, relid);
 	if ((int64) pg_atomic_read_u64(&slot->limit) < hi - 1)
 		(void) counter_reserve(slot, relid, true);
 	else
-		counter_set_mark(slot);
+		counter_set_mark(slot, relid);
 }
 
 int64

@@ -29,7 +29,10 @@ extern int64 sg_counter_take(SgSlot *slot, Oid relid, int64 wanted, int64 *first
  */
 extern bool sg_counter_reserve(SgSlot *slot, Oid relid);
 
-/* Called, once a block at the latest, when its first half is used up. */
+/*
+ * Called when half of a block is used and there is no next one; perhaps more
+ * than once a block.
+ */
 extern void (*sg_counter_half_used) (SgSlot *slot, Oid relid);
 
 /*

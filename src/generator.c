@@ -1216,6 +1216,30 @@ sg_generator_guard(PG_FUNCTION_ARGS)
 	PG_RETURN_POINTER(result);
 }
 
+/* Is a relation that is being dropped seqgen.generator itself? */
+static bool
+is_generator_table(Oid relid)
+{
+	char	   *name = get_rel_name(relid);
+
+	/* most relations have another name */
+	return name != NULL && strcmp(name, "generator") == 0 &&
+		relid == sg_catalog_generator_table();
+}
+
+/* The extension is being dropped: nobody has generators any more. */
+static void
+generators_invalidate(void)
+{
+	ListCell   *cell;
+
+	foreach(cell, sg_catalog_generators())
+	{
+		if (SearchSysCacheExists1(RELOID, ObjectIdGetDatum(lfirst_oid(cell))))
+			CacheInvalidateRelcacheByRelid(lfirst_oid(cell));
+	}
+}
+
 static void
 generator_object_access(ObjectAccessType access, Oid classId, Oid objectId,
 						int subId, void *arg)
@@ -1227,6 +1251,8 @@ generator_object_access(ObjectAccessType access, Oid classId, Oid objectId,
 		return;
 	if (classId == DatabaseRelationId)
 		pending_add(FREE_AT_COMMIT, objectId, InvalidOid);
+	else if (classId == RelationRelationId && is_generator_table(objectId))
+		generators_invalidate();
 	else if (classId == RelationRelationId &&
 			 get_rel_relkind(objectId) == RELKIND_SEQUENCE)
 	{
@@ -1403,6 +1429,40 @@ pending_apply(const Pending *item)
 }
 
 /*
+ * A generator that counts, made by a transaction that is being prepared: save
+ * what was given out before its slot is freed, so that nothing is lost.
+ */
+static void
+pending_save(const Pending *item)
+{
+	SgSlot	   *slot;
+
+	if (item->action != FREE_AT_ABORT ||
+		!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(item->relid)))
+		return;
+	slot = sg_slot_find(item->relid);
+	if (slot != NULL && sg_kind_is_counter(slot->kind))
+		sg_counter_close(item->relid);
+}
+
+static void
+pending_before_prepare(void)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &pending)
+	{
+		Pending    *item = dlist_container(Pending, node, iter.cur);
+
+		if (item->action == RELOAD_AT_COMMIT)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("cannot PREPARE a transaction that has used seqgen.range_restart()")));
+		pending_save(item);
+	}
+}
+
+/*
  * Do what is due.  A prepared transaction's end is not told to us, so what it
  * made or changed is freed before it is prepared, and loaded again from the
  * page; what it dropped is left to the sweep.
@@ -1470,6 +1530,7 @@ generator_xact_callback(XactEvent event, void *arg)
 		case XACT_EVENT_PRE_PREPARE:
 			generator_before_commit();
 			/* while our locks are our own: at PREPARE they are handed over */
+			pending_before_prepare();
 			generators_add_counts();
 			pending_apply_all(event);
 			break;

@@ -57,6 +57,7 @@
 #include "utils/guc.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
+#include "utils/syscache.h"
 
 #include "compat.h"
 #include "guc.h"
@@ -313,33 +314,47 @@ cursor_skip(const SgRange *range, Relation rel, int64 blocks)
 /*
  * The same for all ranges.  Waits for nobody: returns false, with nothing
  * moved, if a cursor is locked, as by an ALTER SEQUENCE that is not committed.
+ * A range whose cursor is gone is left out: it has nothing to give out.
+ *
+ * A binary upgrade does not bring along that cursors depend on their
+ * generators; as the server is another one after it, it is made good here.
  */
 static bool
 cursors_skip(int64 blocks)
 {
-	List	   *ranges = sg_allocation_ranges();
+	List	   *ranges = NIL;
 	List	   *rels = NIL;
 	ListCell   *range;
 	ListCell   *rel;
 	bool		complete = true;
 
-	foreach(range, ranges)
+	foreach(range, sg_allocation_ranges())
 	{
 		Oid			cursor = ((SgRange *) lfirst(range))->cursor;
-		Relation	opened = sg_sequence_open(cursor, RowExclusiveLock, true);
+		Relation	opened;
 
+		if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(cursor)))
+			continue;
+		opened = sg_sequence_open(cursor, RowExclusiveLock, true);
 		if (opened == NULL)
 		{
 			complete = false;
 			break;
 		}
+		ranges = lappend(ranges, lfirst(range));
 		rels = lappend(rels, opened);
 	}
-	if (complete)
-		forboth(range, ranges, rel, rels)
-			cursor_skip(lfirst(range), lfirst(rel), blocks);
-	foreach(rel, rels)
+	forboth(range, ranges, rel, rels)
+	{
+		SgRange    *skipped = lfirst(range);
+
+		if (complete)
+		{
+			cursor_skip(skipped, lfirst(rel), blocks);
+			sg_sequence_depend(skipped->cursor, skipped->relid);
+		}
 		relation_close(lfirst(rel), RowExclusiveLock);
+	}
 	return complete;
 }
 
@@ -377,8 +392,9 @@ sg_hold_check(void)
 	lock_ledger();
 	sg_hold_state(&state);
 	verdict = ledger_judge(&state, &here);
-	if (verdict == VERDICT_TAKE_UP_SKIPPING)
-		busy = !cursors_skip(2);
+	/* without a leap cursors forget at least their newest steps */
+	if (verdict == VERDICT_TAKE_UP_SKIPPING || verdict == VERDICT_TAKE_UP)
+		busy = !cursors_skip(verdict == VERDICT_TAKE_UP ? 0 : 2);
 	if (!busy && (verdict == VERDICT_BEGIN || verdict == VERDICT_TAKE_UP ||
 				  verdict == VERDICT_TAKE_UP_SKIPPING))
 		ledger_take_up(&here, verdict);

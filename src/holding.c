@@ -19,9 +19,6 @@
 
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
-#include "commands/trigger.h"
-#include "fmgr.h"
-#include "replication/logicalworker.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rangetypes.h"
@@ -30,6 +27,7 @@
 #include "catalog.h"
 #include "identity.h"
 #include "query.h"
+#include "allocation.h"
 #include "holding.h"
 
 static const char *const state_names[] = {
@@ -280,7 +278,7 @@ sg_holding_put_source(Oid generator, const SgSource *source)
 		nulls[1] = 'n';
 	if (!source->stopped)
 		nulls[5] = 'n';
-	(void) sg_query_execute(&upsert, values, nulls);
+	(void) sg_allocation_execute(&upsert, values, nulls);
 }
 
 /* Has the server been copied, or restored, since it noted who it is? */
@@ -328,21 +326,28 @@ node_draw(const SgIdentity *now)
 	return node;
 }
 
-pg_uuid_t
-sg_holding_node(const SgIdentity *now)
+bool
+sg_holding_known_node(const SgIdentity *now, pg_uuid_t *node)
 {
 	static SgStatement select = {"SELECT node, identity FROM seqgen.range_identity", 0, {0}, NULL};
 	SgQueryContext context;
 	bool		known;
-	pg_uuid_t	node;
 
 	sg_query_begin(&context);
 	known = sg_query_run(&select, NULL, NULL) > 0 &&
 		!node_is_another(TextDatumGetCString(field(0, 2)), now);
 	if (known)
-		node = *DatumGetUUIDP(field(0, 1));
+		*node = *DatumGetUUIDP(field(0, 1));
 	sg_query_end(&context);
-	if (known)
+	return known;
+}
+
+pg_uuid_t
+sg_holding_node(const SgIdentity *now)
+{
+	pg_uuid_t	node;
+
+	if (sg_holding_known_node(now, &node))
 		return node;
 	sg_holding_forget_node();
 	return node_draw(now);
@@ -357,25 +362,4 @@ sg_holding_name(Oid generator)
 	if (schema == NULL || name == NULL)
 		return NULL;
 	return quote_qualified_identifier(schema, name);
-}
-
-/*
- * The trigger of the node's tables: rows that a logical replication worker
- * brings are another node's.
- */
-PG_FUNCTION_INFO_V1(sg_holding_guard);
-Datum
-sg_holding_guard(PG_FUNCTION_ARGS)
-{
-	TriggerData *trigger = (TriggerData *) fcinfo->context;
-
-	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_BEFORE(trigger->tg_event) ||
-		!TRIGGER_FIRED_FOR_ROW(trigger->tg_event))
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("function is for row triggers that fire before")));
-	if (IsLogicalWorker())
-		PG_RETURN_POINTER(NULL);
-	PG_RETURN_POINTER(TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ?
-					  trigger->tg_newtuple : trigger->tg_trigtuple);
 }

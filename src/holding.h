@@ -80,6 +80,9 @@ extern void sg_holding_put_source(Oid generator, const SgSource *source);
  * for, and anew when the server is not the one that it was.
  */
 extern pg_uuid_t sg_holding_node(const SgIdentity *now);
+
+/* The same, if it has been drawn. */
+extern bool sg_holding_known_node(const SgIdentity *now, pg_uuid_t *node);
 extern void sg_holding_forget_node(void);
 
 /* The qualified name of a generator, as coordinators know it. */

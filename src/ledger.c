@@ -37,7 +37,6 @@
 
 #include "access/relation.h"
 #include "access/xact.h"
-#include "catalog/dependency.h"
 #include "catalog/heap.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_authid.h"
@@ -122,7 +121,7 @@ find_room(const SgRange *range, int64 lo, int64 size, bool whole, SgBlock *room)
 			return false;
 		room->lo = lo;
 		room->hi = lo + Min(size, left);
-		blocks = sg_allocation_overlaps(range->relid, room->lo, room->hi, &count);
+		blocks = sg_allocation_overlaps(range->relid, room->lo, room->hi, INT_MAX, &count);
 
 		/* leap over what lies at lo, and look at as much behind it again */
 		for (int i = 0; i < count && (whole || blocks[i].lo <= lo); i++)
@@ -308,13 +307,14 @@ sg_ledger_grant_own(Oid generator, const pg_uuid_t *incarnation, int64 request,
 	SgBlock		block = {
 		.relid = generator,
 		.state = SG_BLOCK_GRANTED,
-		.has_node = true,
-		.node = *node,
+		.has_node = node != NULL,
 		.has_key = true,
 		.incarnation = *incarnation,
 		.request = request,
 	};
 
+	if (node != NULL)
+		block.node = *node;
 	memset(grant, 0, sizeof(SgLedgerGrant));
 	namestrcpy(&block.owner, GetUserNameFromId(GetUserId(), false));
 	if (!sg_catalog_pin(generator))
@@ -508,25 +508,6 @@ check_sizes(const SgRange *range)
 }
 
 /*
- * The cursor goes with its generator, and cannot be dropped alone.  A
- * partition's dependency says just that; an internal or automatic one would
- * make pg_dump take the cursor for an identity column's or an owned sequence.
- */
-static void
-cursor_depend(Oid cursor, Oid generator)
-{
-	ObjectAddress dependent;
-	ObjectAddress referenced;
-
-	(void) deleteDependencyRecordsForSpecific(RelationRelationId, cursor,
-											  DEPENDENCY_PARTITION_PRI,
-											  RelationRelationId, generator);
-	ObjectAddressSet(dependent, RelationRelationId, cursor);
-	ObjectAddressSet(referenced, RelationRelationId, generator);
-	recordDependencyOn(&dependent, &referenced, DEPENDENCY_PARTITION_PRI);
-}
-
-/*
  * A sequence whose value is 0, and whose nextval() fails from the first call
  * on.
  */
@@ -552,7 +533,7 @@ range_make(RangeVar *name, SgRange *range)
 	cursor = makeRangeVar(get_namespace_name(schema),
 						  ChooseRelationName(name->relname, NULL, "cursor", schema, false), -1);
 	range->cursor = counter_create(cursor, range->max_value);
-	cursor_depend(range->cursor, range->relid);
+	sg_sequence_depend(range->cursor, range->relid);
 	sg_allocation_add_range(range);
 	sg_generator_register(range->relid, SG_KIND_RANGE, NULL);
 }
@@ -737,7 +718,7 @@ alloc_within(const SgRange *range, int64 lo, int64 hi, int64 size, SgBlock *bloc
 	bool		found;
 
 	step_lock(range);
-	blocks = sg_allocation_overlaps(range->relid, lo, hi, &count);
+	blocks = sg_allocation_released(range->relid, lo, hi, &count);
 	found = find_released(blocks, count, lo, hi, size, block);
 	if (found)
 		(void) sg_hold_count(true, &state);
@@ -841,7 +822,7 @@ sg_range_reserve(PG_FUNCTION_ARGS)
 	do
 	{
 		step_lock(&range);
-		blocks = sg_allocation_overlaps(range.relid, block.lo, block.hi, &count);
+		blocks = sg_allocation_overlaps(range.relid, block.lo, block.hi, 1, &count);
 		if (count == 0)
 		{
 			lsn = sg_hold_count(true, &state);
@@ -913,7 +894,7 @@ sg_range_release(PG_FUNCTION_ARGS)
 	do
 	{
 		step_lock(&range);
-		blocks = sg_allocation_overlaps(range.relid, lo, hi, &count);
+		blocks = sg_allocation_overlaps(range.relid, lo, hi, 2, &count);
 		waits = false;
 		for (int i = 0; i < count; i++)
 			waits |= TransactionIdIsValid(blocks[i].in_flight);
@@ -1122,8 +1103,34 @@ guard_new_range(HeapTuple tuple, TupleDesc desc)
 		return false;
 	relation_close(sg_sequence_open(range.relid, RowExclusiveLock, false), NoLock);
 	relation_close(sg_sequence_open(range.cursor, RowExclusiveLock, false), NoLock);
-	cursor_depend(range.cursor, range.relid);
+	sg_sequence_depend(range.cursor, range.relid);
 	return true;
+}
+
+/*
+ * Is there a row already with the key of one that comes from outside, as from a
+ * dump that goes where it came from?
+ */
+static bool
+row_is_there(const char *table, HeapTuple tuple, TupleDesc desc)
+{
+	static SgStatement source = {
+		"SELECT FROM seqgen.range_source WHERE generator OPERATOR(pg_catalog.=) $1",
+		1, {OIDOID}, NULL
+	};
+	static SgStatement node = {
+		"SELECT FROM seqgen.range_node WHERE node OPERATOR(pg_catalog.=) $1",
+		1, {UUIDOID}, NULL
+	};
+	bool		isnull;
+	Datum		key = heap_getattr(tuple, 1, desc, &isnull);
+
+	/* that is for the constraint to say */
+	if (isnull)
+		return false;
+	if (strcmp(table, "range_source") == 0)
+		return sg_query_execute(&source, &key, NULL) > 0;
+	return strcmp(table, "range_node") == 0 && sg_query_execute(&node, &key, NULL) > 0;
 }
 
 PG_FUNCTION_INFO_V1(sg_range_guard);
@@ -1146,6 +1153,9 @@ sg_range_guard(PG_FUNCTION_ARGS)
 	if (TRIGGER_FIRED_BY_INSERT(trigger->tg_event) &&
 		strcmp(table, "range_generator") == 0 && !sg_allocation_is_changing() &&
 		!guard_new_range(trigger->tg_trigtuple, RelationGetDescr(trigger->tg_relation)))
+		PG_RETURN_POINTER(NULL);
+	if (TRIGGER_FIRED_BY_INSERT(trigger->tg_event) && !sg_allocation_is_changing() &&
+		row_is_there(table, trigger->tg_trigtuple, RelationGetDescr(trigger->tg_relation)))
 		PG_RETURN_POINTER(NULL);
 	PG_RETURN_POINTER(TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ?
 					  trigger->tg_newtuple : trigger->tg_trigtuple);

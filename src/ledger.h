@@ -42,7 +42,8 @@ extern void sg_ledger_grant(const SgBlock *request, int64 floor, int64 size, boo
 							bool seen, SgLedgerGrant *grant);
 
 /*
- * The same for this database's own worker, in a transaction with a snapshot.
+ * The same for this database's own worker, in a transaction with a snapshot;
+ * node is NULL as long as it has no name.
  * Raises an error if the generator is no range of this database.
  */
 extern void sg_ledger_grant_own(Oid generator, const pg_uuid_t *incarnation,

@@ -435,6 +435,12 @@ request_report(const Request *request, SgLedgerGrant *grant)
 		sg_ledger_answer(grant, "refused", "the block is not the node's");
 		return;
 	}
+	/* positions only grow, and outlive a crash */
+	if (request->saved > 0 && block.has_saved && request->saved < block.saved)
+	{
+		sg_ledger_answer(grant, "refused", "the node has forgotten that it used values of the block, so it is an older state of itself");
+		return;
+	}
 	if (request->saved >= block.lo && request->saved < block.hi)
 		sg_allocation_note_saved(&block, request->saved);
 	sg_ledger_answer(grant, "confirmed", "");

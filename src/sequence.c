@@ -9,6 +9,7 @@
 #include "postgres.h"
 
 #include "access/relation.h"
+#include "catalog/dependency.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "commands/dbcommands.h"
@@ -132,4 +133,23 @@ XLogRecPtr
 sg_sequence_put(Relation rel, int64 value)
 {
 	return sg_sequence_put_step(rel, -1, value);
+}
+
+/*
+ * The cursor goes with its generator, and cannot be dropped alone.  A
+ * partition's dependency says just that; an internal or automatic one would
+ * make pg_dump take the cursor for an identity column's or an owned sequence.
+ */
+void
+sg_sequence_depend(Oid cursor, Oid generator)
+{
+	ObjectAddress dependent;
+	ObjectAddress referenced;
+
+	(void) deleteDependencyRecordsForSpecific(RelationRelationId, cursor,
+											  DEPENDENCY_PARTITION_PRI,
+											  RelationRelationId, generator);
+	ObjectAddressSet(dependent, RelationRelationId, cursor);
+	ObjectAddressSet(referenced, RelationRelationId, generator);
+	recordDependencyOn(&dependent, &referenced, DEPENDENCY_PARTITION_PRI);
 }

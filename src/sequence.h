@@ -38,4 +38,7 @@ extern XLogRecPtr sg_sequence_put(Relation rel, int64 value);
 extern int64 sg_sequence_get_step(Relation rel, int64 *before);
 extern XLogRecPtr sg_sequence_put_step(Relation rel, int64 before, int64 value);
 
+/* Make a cursor go with its generator. */
+extern void sg_sequence_depend(Oid cursor, Oid generator);
+
 #endif							/* SEQGEN_SEQUENCE_H */

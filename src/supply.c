@@ -109,8 +109,11 @@ static Supplied *working_on = NULL; /* for errors */
 static Oid	served_last = InvalidOid;
 static SgIdentity me;
 static pg_uuid_t node;
+static bool node_known = false;
 
-static bool coordinator_known = false;	/* the next two are current */
+/* the next two are of that many changes of what names a coordinator */
+static uint64 coordinator_changes = 1;
+static uint64 coordinator_known = 0;
 static bool own = true;			/* this database is its own coordinator */
 static SgCoordinator coordinator;
 
@@ -133,6 +136,11 @@ supply_begin(void)
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	MemoryContextSwitchTo(run_context);
+
+	/* what is committed here is relied upon at once, by others */
+	if (synchronous_commit < SYNCHRONOUS_COMMIT_LOCAL_FLUSH)
+		(void) set_config_option("synchronous_commit", "local", PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_LOCAL, true, 0, false);
 }
 
 static void
@@ -248,11 +256,25 @@ saved_position(Oid relid)
 	return value;
 }
 
+/* Where to begin with a block: behind what the page says, if that lies in it. */
+static int64
+block_position(int64 lo, int64 hi, int64 saved)
+{
+	return saved >= lo && saved < hi ? saved : lo - 1;
+}
+
+/* The same for a block that is new, in a transaction. */
+static int64
+new_block_position(Oid relid, int64 lo, int64 hi)
+{
+	return supply_lock(relid) ? block_position(lo, hi, saved_position(relid)) : lo - 1;
+}
+
 /*
  * Install the blocks that are held and sure.  In a transaction, with the
- * generator locked.
+ * generator locked.  Returns false if that is impossible as yet.
  */
-static void
+static bool
 supply_install(Supplied *s, List *holdings)
 {
 	SgRangeOptions options;
@@ -260,20 +282,19 @@ supply_install(Supplied *s, List *holdings)
 	ListCell   *cell;
 
 	if (!sg_holding_options(s->relid, &options))
-		return;
+		return false;
 	foreach(cell, holdings)
 	{
 		SgHolding  *holding = lfirst(cell);
-		int64		position = holding->lo - 1;
 
 		if (holding->state != SG_HOLDING_HELD ||
 			memcmp(&holding->running, sg_identity_incarnation(), UUID_LEN) != 0)
 			continue;
-		if (saved >= holding->lo && saved < holding->hi)
-			position = saved;
-		(void) sg_counter_install(s->relid, holding->lo, holding->hi, position,
+		(void) sg_counter_install(s->relid, holding->lo, holding->hi,
+								  block_position(holding->lo, holding->hi, saved),
 								  near_end(&options, holding->hi));
 	}
+	return true;
 }
 
 /* Who may use a block that is held. */
@@ -372,6 +393,41 @@ supply_look_through(Supplied *s, List *holdings)
 	}
 }
 
+/* Is a block that is installed still held, and sure? */
+static bool
+holdings_cover(List *holdings, int64 lo, int64 hi)
+{
+	ListCell   *cell;
+
+	if (hi == 0)
+		return true;
+	foreach(cell, holdings)
+	{
+		SgHolding  *holding = lfirst(cell);
+
+		if (holding->state == SG_HOLDING_HELD && holding->lo == lo && holding->hi == hi &&
+			memcmp(&holding->running, sg_identity_incarnation(), UUID_LEN) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Take the blocks away that are installed, but not held any more: what is held
+ * may have become doubtful while no worker ran.
+ */
+static void
+supply_revoke_doubtful(Supplied *s, List *holdings)
+{
+	SgBlocks	blocks;
+	int64		last;
+
+	if (sg_counter_blocks(s->relid, &blocks, &last) &&
+		(!holdings_cover(holdings, blocks.lo, blocks.hi) ||
+		 !holdings_cover(holdings, blocks.next_lo, blocks.next_hi)))
+		sg_counter_revoke(s->relid);
+}
+
 /* Begin with a generator that was loaded; false if it has to wait. */
 static bool
 supply_load(Supplied *s)
@@ -379,6 +435,7 @@ supply_load(Supplied *s)
 	List	   *holdings;
 	SgSource	source;
 	bool		stopped = true;
+	bool		complete;
 
 	supply_begin();
 	if (!supply_lock(s->relid))
@@ -387,9 +444,11 @@ supply_load(Supplied *s)
 		return false;
 	}
 	node = sg_holding_node(&me);
+	node_known = true;
 	sg_holding_get_source(s->relid, &source);
 	holdings = sg_holding_list(s->relid);
 	supply_look_through(s, holdings);
+	supply_revoke_doubtful(s, holdings);
 	if (source.stopped != NULL)
 		sg_counter_set_supply(s->relid, SG_SUPPLY_STOPPED, source.stopped);
 	else if (source.remote && own)
@@ -404,12 +463,12 @@ supply_load(Supplied *s)
 
 	/* installed only when it is committed that they are ours */
 	supply_begin();
-	if (supply_lock(s->relid))
-	{
-		supply_install(s, holdings);
+	complete = supply_lock(s->relid) && supply_install(s, holdings);
+	if (complete)
 		sg_counter_reopen(s->relid);
-	}
 	supply_commit();
+	if (!complete)
+		return false;
 	if (stopped && source.stopped == NULL)
 		ereport(LOG,
 				(errmsg("generator with OID %u gets no blocks: its coordinator is not defined any more", s->relid),
@@ -489,7 +548,7 @@ allocate_own(Oid relid, int64 size, bool seen, SgHolding *holding, SgLedgerGrant
 	holding->own = true;
 	PushActiveSnapshot(GetTransactionSnapshot());
 	sg_ledger_grant_own(relid, &holding->incarnation, holding->request, source.highest, size,
-						&node, seen, grant);
+						node_known ? &node : NULL, seen, grant);
 	PopActiveSnapshot();
 	if (strcmp(grant->status, "granted") != 0)
 		return false;
@@ -522,6 +581,7 @@ supply_fetch_own(Supplied *s, const SgBlocks *blocks, int64 last)
 	SgRangeOptions options;
 	SgLedgerGrant grant = {0};
 	SgHolding	holding;
+	int64		position = 0;
 	bool		granted;
 
 	supply_begin();
@@ -534,6 +594,8 @@ supply_fetch_own(Supplied *s, const SgBlocks *blocks, int64 last)
 	granted = allocate_own(s->relid, size_wanted(&options, blocks, last), false, &holding, &grant);
 	if (granted && blocks->hi != 0)
 		sg_holding_delete_below(s->relid, blocks->lo);
+	if (granted)
+		position = new_block_position(s->relid, holding.lo, holding.hi);
 	supply_commit();
 	if (!granted)
 	{
@@ -548,7 +610,7 @@ supply_fetch_own(Supplied *s, const SgBlocks *blocks, int64 last)
 		sg_bound_flush(XactLastCommitEnd);
 		supply_commit();
 	}
-	(void) sg_counter_install(s->relid, holding.lo, holding.hi, holding.lo - 1,
+	(void) sg_counter_install(s->relid, holding.lo, holding.hi, position,
 							  near_end(&options, holding.hi));
 	supply_succeeded(s);
 }
@@ -655,6 +717,7 @@ answer_granted(Supplied *s, const SgRemoteAnswer *answer)
 	SgRangeOptions options;
 	SgSource	source;
 	const char *problem;
+	int64		position = 0;
 
 	/* the coordinator's wait for its standby was cancelled: ask again */
 	if (answer->warned)
@@ -682,6 +745,7 @@ answer_granted(Supplied *s, const SgRemoteAnswer *answer)
 		source.remote = true;
 		source.ledger_id = answer->ledger_id;
 		note_grant(s->relid, &source, answer->hi, answer->epoch, answer->ledger);
+		position = new_block_position(s->relid, answer->lo, answer->hi);
 	}
 	supply_commit();
 	if (problem != NULL)
@@ -689,7 +753,7 @@ answer_granted(Supplied *s, const SgRemoteAnswer *answer)
 		supply_stop_generator(s, problem);
 		return;
 	}
-	(void) sg_counter_install(s->relid, answer->lo, answer->hi, answer->lo - 1,
+	(void) sg_counter_install(s->relid, answer->lo, answer->hi, position,
 							  near_end(&options, answer->hi));
 	supply_succeeded(s);
 	s->reported_at = sg_clock_elapsed();
@@ -728,12 +792,14 @@ answer_refused(Supplied *s, const SgRemoteAnswer *answer)
 	supply_stop_generator(s, psprintf(_("the coordinator refused: %s"), answer->message));
 }
 
-/* The block of the call is ours. */
+/* A block is ours. */
 static void
-answer_confirmed(Supplied *s)
+answer_confirmed(Supplied *s, const SgHolding *confirmed)
 {
+	SgHolding	holding = *confirmed;
+
 	supply_begin();
-	holding_make_sure(s->relid, &call.holding);
+	holding_make_sure(s->relid, &holding);
 	supply_commit();
 	s->asking_since = 0;
 	s->checked = false;
@@ -773,10 +839,10 @@ answer_to_confirm(Supplied *s, const SgRemoteAnswer *answer)
 
 	if (strcmp(answer->status, "confirmed") == 0 &&
 		answer->has_block && answer->lo == call.holding.lo && answer->hi == call.holding.hi)
-		answer_confirmed(s);
+		answer_confirmed(s, &call.holding);
 	else if (restarted && strcmp(answer->status, "refused") != 0 &&
 			 strcmp(answer->status, "confirmed") != 0)
-		answer_confirmed(s);
+		answer_confirmed(s, &call.holding);
 	else if (strcmp(answer->status, "wait") == 0 &&
 			 sg_clock_elapsed() - s->asking_since < patience)
 		supply_denied(s, answer->status, answer->message);
@@ -921,6 +987,19 @@ supply_unfinished(Supplied *s)
 	return NULL;
 }
 
+/* What the page says, or 0 if it cannot be read now. */
+static int64
+saved_position_of(Oid relid)
+{
+	int64		saved = 0;
+
+	supply_begin();
+	if (supply_lock(relid))
+		saved = saved_position(relid);
+	supply_commit();
+	return saved;
+}
+
 /*
  * Make sure of a block that is held since before a restart.  The same server
  * as then goes on without its coordinator if that does not answer.
@@ -937,14 +1016,11 @@ supply_confirm(Supplied *s, const SgHolding *holding)
 							  _("the coordinator is being asked to confirm the block"));
 	}
 	if (session_ready(s))
-		call_send(CALL_CONFIRM, s, holding, 0);
+		call_send(CALL_CONFIRM, s, holding, saved_position_of(s->relid));
 	else if (now - s->asking_since >= CHECK_IN_TIME &&
 			 !(call.purpose == CALL_CONFIRM && call.relid == s->relid) &&
 			 holding_claim(holding, &me, sg_identity_incarnation(), own) == CLAIM_RESTARTED)
-	{
-		call.holding = *holding;
-		answer_confirmed(s);
-	}
+		answer_confirmed(s, holding);
 }
 
 /* Tell the coordinator how far the current block is used. */
@@ -1069,16 +1145,15 @@ static void
 supply_find_coordinator(void)
 {
 	SgCoordinator found;
+	uint64		changes = coordinator_changes;
 	bool		none;
 
-	if (coordinator_known)
+	if (coordinator_known == changes)
 		return;
 	supply_begin();
 	none = !sg_coordinator_find(&found);
 	supply_commit();
-
-	/* unless it was invalidated meanwhile, which the next look will show */
-	coordinator_known = true;
+	coordinator_known = changes;
 	if (none && own)
 		return;
 	if (none != own)
@@ -1096,7 +1171,7 @@ supply_find_coordinator(void)
 static void
 supply_coordinator_callback(Datum arg, int cacheid, uint32 hashvalue)
 {
-	coordinator_known = false;
+	coordinator_changes++;
 }
 
 /* Whichever of the waits ends first, where -1 is none. */
@@ -1203,6 +1278,7 @@ supply_start(void)
 	supply_begin();
 	sg_identity_get(&me);
 	node = sg_holding_node(&me);
+	node_known = true;
 	supply_commit();
 }
 
@@ -1248,8 +1324,12 @@ sg_supply_new_generator(Oid generator)
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("generator \"%s\" has no row in seqgen.range_generator", get_rel_name(generator))));
 	sg_identity_get(&me);
-	node = sg_holding_node(&me);
 	own = true;
+
+	/* the name is drawn by the worker, which must not wait for us */
+	node_known = sg_holding_known_node(&me, &node);
+	if (!node_known)
+		memset(&node, 0, sizeof(node));
 	if (!allocate_own(generator, options.block_size, true, &holding, &grant))
 		ereport(ERROR,
 				(errcode(strcmp(grant.status, "exhausted") == 0 ?
@@ -1257,7 +1337,8 @@ sg_supply_new_generator(Oid generator)
 				 errmsg("generator \"%s\" got no block", get_rel_name(generator)),
 				 errdetail_internal("%s", grant.message)));
 	sg_generator_forget_at_abort(generator);
-	(void) sg_counter_install(generator, holding.lo, holding.hi, holding.lo - 1,
+	(void) sg_counter_install(generator, holding.lo, holding.hi,
+							  block_position(holding.lo, holding.hi, saved_position(generator)),
 							  near_end(&options, holding.hi));
 }
 

@@ -45,6 +45,7 @@
 #include "tcop/utility.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #include "compat.h"
@@ -52,6 +53,13 @@
 #include "clock.h"
 #include "catalog.h"
 #include "worker.h"
+
+/*
+ * A change is told to the worker at the commit, but it sees it only a moment
+ * later: so it looks again for this long (us), every so often (ms).
+ */
+#define WATCH_TIME			(5 * USECS_PER_SEC)
+#define WATCH_INTERVAL		250
 
 /* a worker that has not come after this long is given up, in us */
 #define START_TIMEOUT		(10 * USECS_PER_SEC)
@@ -70,6 +78,8 @@ typedef struct WorkerEntry
 	Latch	   *latch;			/* its own */
 	int64		asked_at;		/* uptime of the start, us */
 	bool		stop;			/* it shall end */
+	int64		watch_until;	/* until then (uptime, us) it looks again
+								 * every now and then */
 } WorkerEntry;
 
 typedef struct WorkerTable
@@ -81,7 +91,8 @@ typedef struct WorkerTable
 static WorkerTable *table = NULL;
 static const SgWorkerDuty *duty = NULL;
 static WorkerEntry *my_entry = NULL;	/* in the worker */
-static bool extension_dropped = false;	/* in this transaction, perhaps */
+static bool concerned = false;	/* what a worker depends on was changed in
+								 * this transaction, perhaps */
 
 static object_access_hook_type prev_object_access_hook = NULL;
 static ProcessUtility_hook_type prev_process_utility_hook = NULL;
@@ -217,9 +228,12 @@ sg_worker_wake(void)
 	return _("all background workers that max_worker_processes allows are in use");
 }
 
-/* Wake the worker of a database if it runs, and perhaps tell it to end. */
+/*
+ * Wake the worker of a database if it runs, and perhaps tell it to end, or to
+ * watch out.
+ */
 static void
-worker_signal(Oid database, bool stop)
+worker_signal(Oid database, bool stop, bool watch)
 {
 	WorkerEntry *entry;
 
@@ -228,6 +242,8 @@ worker_signal(Oid database, bool stop)
 	if (entry != NULL)
 	{
 		entry->stop = entry->stop || stop;
+		if (watch)
+			entry->watch_until = sg_clock_elapsed() + WATCH_TIME;
 		if (entry->pid != 0)
 			SetLatch(entry->latch);
 
@@ -241,7 +257,7 @@ worker_signal(Oid database, bool stop)
 void
 sg_worker_nudge(void)
 {
-	worker_signal(MyDatabaseId, false);
+	worker_signal(MyDatabaseId, false, false);
 }
 
 int
@@ -309,6 +325,17 @@ worker_told_to_stop(void)
 	stop = my_entry->stop;
 	LWLockRelease(worker_lock());
 	return stop;
+}
+
+static bool
+worker_told_to_watch(void)
+{
+	bool		watch;
+
+	LWLockAcquire(worker_lock(), LW_SHARED);
+	watch = sg_clock_elapsed() < my_entry->watch_until;
+	LWLockRelease(worker_lock());
+	return watch;
 }
 
 /*
@@ -460,6 +487,8 @@ sg_worker_main(Datum arg)
 
 		if (gone)
 			proc_exit(0);
+		if (worker_told_to_watch() && (timeout < 0 || timeout > WATCH_INTERVAL))
+			timeout = WATCH_INTERVAL;
 		if (ShutdownRequestPending)
 			break;
 		worker_wait(timeout);
@@ -488,10 +517,10 @@ worker_object_access(ObjectAccessType access, Oid classId, Oid objectId,
 	if (access != OAT_DROP || !sg_shmem_ready())
 		return;
 	if (classId == DatabaseRelationId)
-		worker_signal(objectId, true);
+		worker_signal(objectId, true, false);
 	else if (classId == ExtensionRelationId &&
 			 objectId == get_extension_oid("seqgen", true))
-		extension_dropped = true;
+		concerned = true;
 }
 
 /* The database that a statement needs for itself, if any. */
@@ -521,6 +550,47 @@ worker_database_wanted(Node *stmt)
 	return InvalidOid;
 }
 
+/* May a statement have changed what names the coordinator? */
+static bool
+worker_may_concern(Node *stmt)
+{
+	switch (nodeTag(stmt))
+	{
+		case T_CreateForeignServerStmt:
+		case T_AlterForeignServerStmt:
+		case T_CreateUserMappingStmt:
+		case T_AlterUserMappingStmt:
+		case T_DropUserMappingStmt:
+		case T_AlterOwnerStmt:
+		case T_DropStmt:
+		case T_DropOwnedStmt:
+			return true;
+		default:
+			return false;
+	}
+}
+
+/*
+ * May the user do with the database what the statement wants?  If not it fails,
+ * and need not have the worker ended.
+ */
+static bool
+worker_user_may(Node *stmt, Oid database)
+{
+	HeapTuple	tuple;
+	bool		may;
+
+	if (object_ownercheck(DatabaseRelationId, database, GetUserId()))
+		return true;
+	if (!IsA(stmt, CreatedbStmt) || !have_createdb_privilege())
+		return false;
+	tuple = SearchSysCache1(DATABASEOID, ObjectIdGetDatum(database));
+	may = HeapTupleIsValid(tuple) && ((Form_pg_database) GETSTRUCT(tuple))->datistemplate;
+	if (HeapTupleIsValid(tuple))
+		ReleaseSysCache(tuple);
+	return may;
+}
+
 static void
 worker_process_utility(PlannedStmt *pstmt, const char *queryString,
 					   bool readOnlyTree, ProcessUtilityContext context,
@@ -529,15 +599,15 @@ worker_process_utility(PlannedStmt *pstmt, const char *queryString,
 {
 	Oid			database = InvalidOid;
 	bool		commit_prepared = IsA(pstmt->utilityStmt, TransactionStmt) &&
-		((TransactionStmt *) pstmt->utilityStmt)->kind == TRANS_STMT_COMMIT_PREPARED;
+	((TransactionStmt *) pstmt->utilityStmt)->kind == TRANS_STMT_COMMIT_PREPARED;
 
 	/* in a transaction that failed, no catalog can be read */
 	if (IsTransactionState())
 		database = worker_database_wanted(pstmt->utilityStmt);
 
 	/* its next user starts it again; the statement waits for it to end */
-	if (OidIsValid(database))
-		worker_signal(database, true);
+	if (OidIsValid(database) && worker_user_may(pstmt->utilityStmt, database))
+		worker_signal(database, true, false);
 
 	if (prev_process_utility_hook)
 		prev_process_utility_hook(pstmt, queryString, readOnlyTree, context,
@@ -546,18 +616,19 @@ worker_process_utility(PlannedStmt *pstmt, const char *queryString,
 		standard_ProcessUtility(pstmt, queryString, readOnlyTree, context,
 								params, queryEnv, dest, qc);
 
-	/* it may have dropped the extension, of which nobody tells us */
+	if (worker_may_concern(pstmt->utilityStmt))
+		concerned = true;
 	if (commit_prepared)
-		sg_worker_nudge();
+		worker_signal(MyDatabaseId, false, true);
 }
 
 static void
 worker_xact_callback(XactEvent event, void *arg)
 {
-	if (extension_dropped && event == XACT_EVENT_COMMIT)
-		sg_worker_nudge();
+	if (concerned && event == XACT_EVENT_COMMIT)
+		worker_signal(MyDatabaseId, false, true);
 	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
-		extension_dropped = false;
+		concerned = false;
 }
 
 

@@ -16,7 +16,7 @@ use Test::More;
 use SeqgenTest;
 
 our @EXPORT = qw(range_coordinator range_node name_coordinator create_range
-  node_uuid cursor_of gather ledger_is_sound values_fit_ledger values_are_complete);
+  node_uuid cursor_of settle gather ledger_is_sound values_fit_ledger values_are_complete);
 
 # A cluster whose database postgres is a coordinator: role noderole may ask it
 # for blocks.
@@ -79,6 +79,24 @@ sub cursor_of
 {
 	my ($coordinator, $generator) = @_;
 	return $coordinator->safe_psql('postgres', "SELECT last_value FROM ${generator}_cursor");
+}
+
+# Wait until the nodes' workers have nothing to ask for, which they do behind
+# the back of those who draw.
+sub settle
+{
+	my (@nodes) = @_;
+
+	foreach my $node (@nodes)
+	{
+		$node->poll_query_until('postgres', <<'SQL') or die $node->name . ' does not come to rest';
+SELECT NOT EXISTS (SELECT FROM seqgen.range_holding WHERE state = 'requested')
+   AND NOT EXISTS (SELECT FROM seqgen.range_block
+					WHERE next_block IS NULL AND state <> 'exhausted'
+					  AND "position" - lower(block) + 1 >= (upper(block) - lower(block)) / 2.0)
+SQL
+	}
+	return;
 }
 
 # Bring the values that query returns on each node into the coordinator's table
