@@ -555,6 +555,15 @@ my %contents = (
 	error_limit => [ raises("'exhausted, it says'", "'2200H'"), 'waiting', qr/(^|: )exhausted, it says$/ ],
 	map({ ("megabyte_$_" => [ raises($megabyte, "'P0001'", ", $megabyte, $megabyte"), 'waiting', qr/(^|: )\x{20ac}+$/ ]) } 1 .. 8),
 );
+
+# what is answered when a node comes back and asks whether its block is its own
+my %checks = (
+	check_next => granted('$1', '$1 + 10', status => "'confirmed'"),
+	check_wider => granted('$1 - 10', '$1 + 10', status => "'confirmed'"),
+	check_null => granted('NULL', 'NULL', status => "'confirmed'"),
+	check_granted => granted('$1', '$1 + 10', status => q(CASE WHEN $4 = 0 THEN 'granted' ELSE 'wait' END)),
+	check_malformed => granted('$1', '$1 + 10', status => 'NULL'));
+my @checks = sort keys %checks;
 my @cases = sort keys %contents;
 my @stopped = grep { $contents{$_}[1] eq 'stopped' } @cases;
 my @waiting = grep { $contents{$_}[1] eq 'waiting' } @cases;
@@ -566,9 +575,9 @@ $fake->safe_psql(
 	'CREATE SEQUENCE seqgen.control',
 	map {
 		sprintf q(CREATE SEQUENCE seqgen.%s; INSERT INTO seqgen.hostile VALUES ('%s', $answer$%s$answer$, %s)),
-		  $_, $_, $contents{$_}[0], /^first/ ? 'true' : 'false'
-	} @cases);
-create_ranges('postgres', @cases, 'control');
+		  $_, $_, $checks{$_} // $contents{$_}[0], /^first/ ? 'true' : 'false'
+	} @cases, @checks);
+create_ranges('postgres', @cases, @checks, 'control');
 
 my %drawn;	# by generator, in order
 
@@ -635,7 +644,8 @@ my @whole = grep { !/^kept/ } @later;
 my @kept = grep { /^kept/ } @cases;
 is(only(draw(3, @later), qr/^$/), '', 'honest answers are taken')
   or BAIL_OUT('the node gets no blocks at all');
-$fake->safe_psql('postgres', 'UPDATE seqgen.hostile SET active = true');
+is(only(draw(4, @checks), qr/^$/), '', 'or not even to that');
+$fake->safe_psql('postgres', q(UPDATE seqgen.hostile SET active = generator !~ '^check'));
 is(only(draw(7, @whole), qr/^$/), '', 'a block that is there is used up to its end');
 is(only(draw(3, @kept), qr/^$/), '', 'or to its middle');
 my $other = draw(1, grep { /^first/ } @cases);
@@ -745,7 +755,10 @@ is(only(draw(10, @waiting), qr/^$/), '', 'after errors a generator goes on by it
 #
 
 my %before = map { $_ => $states->{$_} } @stopped;
+$fake->safe_psql('postgres', q(UPDATE seqgen.hostile SET active = generator ~ '^check'));
 $node->restart;
+draw(8, @checks);
+$fake->safe_psql('postgres', q(UPDATE seqgen.hostile SET active = false));
 $other = draw(1, grep { !/^kept/ } @stopped);
 is(only($other, qr/^55000: generator "\w+" is stopped; ./), '', 'after a restart they are stopped still');
 is(scalar keys %$other, @stopped - @kept, 'each of them');
@@ -766,15 +779,24 @@ is(only($other, qr/^55000: generator "\w+" is stopped; ./), '', 'they are stoppe
 is(requests_of_all(@stopped), $asked, 'and have not asked');
 
 # until somebody says so
-$node->safe_psql('postgres', join '; ', map { "SELECT seqgen.range_restart('$_')" } @stopped);
+$node->safe_psql('postgres', join '; ', map { "SELECT seqgen.range_restart('$_')" } @stopped, @checks);
 $node->poll_query_until('postgres', sprintf q(SELECT count(*) = 0 FROM seqgen.range_block WHERE state = 'stopped'
-	AND generator::text IN (%s)), join ', ', map { "'$_'" } @stopped);
-is(only(draw(10, @stopped), qr/^$/), '', 'seqgen.range_restart() takes them up again');
-my @unsorted = grep { my $case = $_; my @v = @{ $drawn{$case} }; grep { $v[$_] <= $v[ $_ - 1 ] } 1 .. $#v } @cases;
+	AND generator::text IN (%s)), join ', ', map { "'$_'" } @stopped, @checks);
+is(only(draw(10, @stopped, @checks), qr/^$/), '', 'seqgen.range_restart() takes them up again');
+my @unsorted = grep { my $case = $_; my @v = @{ $drawn{$case} }; grep { $v[$_] <= $v[ $_ - 1 ] } 1 .. $#v } @cases, @checks;
 is("@unsorted", '', 'values have only grown over all of this');
 my %count;
-$count{$_}++ foreach map { @{ $drawn{$_} } } @cases, 'control';
+$count{$_}++ foreach map { @{ $drawn{$_} } } @cases, @checks, 'control';
 is(join(' ', grep { $count{$_} > 1 } sort keys %count), '', 'and none came twice, as no block was granted twice');
+my %granted;
+foreach my $line (split /\n/, $fake->safe_psql('postgres',
+		q(SELECT split_part(generator, '.', 2), generate_series(lo, hi - 1) FROM seqgen.granted)))
+{
+	my ($generator, $value) = split /\|/, $line;
+	$granted{$generator}{$value} = 1;
+}
+is(join(' ', grep { my $case = $_; grep { !$granted{$case}{$_} } @{ $drawn{$case} } } @cases, @checks, 'control'),
+	'', 'and all are of blocks that were granted honestly');
 is(join(' ', grep { scalar @{ $drawn{$_} } < (/^first/ ? 10 : /^kept/ ? 16 : 20) } @stopped), '', 'all have drawn on');
 my @values = @{ $drawn{kept_with_rest} };
 is("@values[0 .. 9]", join(' ', map { $values[0] + $_ } 0 .. 9), 'the rest of a sound block is used too');
