@@ -215,9 +215,12 @@ supply_stop_generator(Supplied *s, const char *message)
 
 	message = pstrdup(message);
 	supply_begin();
-	sg_holding_get_source(s->relid, &source);
-	source.stopped = unconstify(char *, message);
-	sg_holding_put_source(s->relid, &source);
+	if (supply_pin(s->relid))
+	{
+		sg_holding_get_source(s->relid, &source);
+		source.stopped = unconstify(char *, message);
+		sg_holding_put_source(s->relid, &source);
+	}
 	supply_commit();
 
 	sg_counter_set_supply(s->relid, SG_SUPPLY_STOPPED, message);
