@@ -780,6 +780,7 @@ ALTER TABLE seqgen.range_holding ENABLE ALWAYS TRIGGER range_holding_guard;
 
 CREATE TRIGGER range_holding_truncate BEFORE TRUNCATE ON seqgen.range_holding
 	FOR EACH STATEMENT EXECUTE FUNCTION seqgen.range_guard();
+ALTER TABLE seqgen.range_holding ENABLE ALWAYS TRIGGER range_holding_truncate;
 
 CREATE TRIGGER range_source_guard BEFORE INSERT OR UPDATE OR DELETE ON seqgen.range_source
 	FOR EACH ROW EXECUTE FUNCTION seqgen.range_guard();
@@ -787,6 +788,7 @@ ALTER TABLE seqgen.range_source ENABLE ALWAYS TRIGGER range_source_guard;
 
 CREATE TRIGGER range_source_truncate BEFORE TRUNCATE ON seqgen.range_source
 	FOR EACH STATEMENT EXECUTE FUNCTION seqgen.range_guard();
+ALTER TABLE seqgen.range_source ENABLE ALWAYS TRIGGER range_source_truncate;
 
 CREATE TRIGGER range_identity_guard BEFORE INSERT OR UPDATE OR DELETE ON seqgen.range_identity
 	FOR EACH ROW EXECUTE FUNCTION seqgen.range_guard();
@@ -794,6 +796,7 @@ ALTER TABLE seqgen.range_identity ENABLE ALWAYS TRIGGER range_identity_guard;
 
 CREATE TRIGGER range_identity_truncate BEFORE TRUNCATE ON seqgen.range_identity
 	FOR EACH STATEMENT EXECUTE FUNCTION seqgen.range_guard();
+ALTER TABLE seqgen.range_identity ENABLE ALWAYS TRIGGER range_identity_truncate;
 
 SELECT pg_catalog.pg_extension_config_dump('seqgen.range_source', $$
 	WHERE EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = generator)$$);

@@ -619,9 +619,22 @@ sg_range_alter(PG_FUNCTION_ARGS)
  * By hand: alloc
  */
 
+bool
+sg_ledger_is_elsewhere(Oid relid)
+{
+	static SgStatement select = {
+		"SELECT FROM seqgen.range_source"
+		" WHERE generator OPERATOR(pg_catalog.=) $1 AND ledger_id IS NOT NULL",
+		1, {OIDOID}, NULL
+	};
+	Datum		values[1] = {ObjectIdGetDatum(relid)};
+
+	return sg_query_execute(&select, values, NULL) > 0;
+}
+
 /* What every change of the ledger by hand needs. */
 static void
-prepare_change(const char *command)
+prepare_change(Oid relid, const char *command)
 {
 	SgCoordinator coordinator;
 
@@ -633,6 +646,12 @@ prepare_change(const char *command)
 				 errmsg("ranges of this database come from a coordinator"),
 				 errdetail("It is named by the foreign server \"%s\".", coordinator.server),
 				 errhint("Call %s there.", command)));
+	if (OidIsValid(relid) && sg_ledger_is_elsewhere(relid))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("blocks of generator \"%s\" came from a coordinator", get_rel_name(relid)),
+				 errdetail("No foreign server names it any more."),
+				 errhint("Call %s on the coordinator.", command)));
 	sg_hold_require();
 	sg_hold_require_durable();
 }
@@ -766,7 +785,7 @@ sg_range_alloc(PG_FUNCTION_ARGS)
 				 errhint("range_alter() changes the largest size of the generator's blocks.")));
 	block.relid = range.relid;
 	owner_argument(fcinfo, 2, &block.owner);
-	prepare_change("range_alloc()");
+	prepare_change(range.relid, "range_alloc()");
 
 	if (PG_ARGISNULL(3))
 		alloc_next(&range, size, &block);
@@ -817,7 +836,7 @@ sg_range_reserve(PG_FUNCTION_ARGS)
 	block.relid = range.relid;
 	block_argument(fcinfo, 1, &range, &block.lo, &block.hi);
 	owner_argument(fcinfo, 2, &block.owner);
-	prepare_change("range_reserve()");
+	prepare_change(range.relid, "range_reserve()");
 
 	do
 	{
@@ -889,7 +908,7 @@ sg_range_release(PG_FUNCTION_ARGS)
 	check_arguments(fcinfo, 2);
 	range_open(PG_GETARG_OID(0), &range);
 	block_argument(fcinfo, 1, &range, &lo, &hi);
-	prepare_change("range_release()");
+	prepare_change(range.relid, "range_release()");
 
 	do
 	{
@@ -1035,7 +1054,7 @@ sg_range_reclaim(PG_FUNCTION_ARGS)
 		range_open(relid, &range);
 		check_range_owner(relid);
 	}
-	prepare_change("range_reclaim()");
+	prepare_change(relid, "range_reclaim()");
 	if (node_is_ours(node))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

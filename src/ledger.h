@@ -50,6 +50,9 @@ extern void sg_ledger_grant_own(Oid generator, const pg_uuid_t *incarnation,
 								int64 request, int64 floor, int64 size,
 								const pg_uuid_t *node, bool seen, SgLedgerGrant *grant);
 
+/* Did blocks of a range come from a coordinator, so that this ledger is none? */
+extern bool sg_ledger_is_elsewhere(Oid relid);
+
 /*
  * In a hold: a node has seen the value highest, so raise the cursor to it, but
  * not far above what the ledger knows.

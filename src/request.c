@@ -456,7 +456,7 @@ request_serve(const Request *request, SgLedgerGrant *grant)
 	SgLedgerState state;
 	SgHold		hold;
 
-	if (sg_coordinator_find(&coordinator))
+	if (sg_coordinator_find(&coordinator) || sg_ledger_is_elsewhere(request->block.relid))
 	{
 		sg_ledger_answer(grant, "refused", "this database has a coordinator of its own");
 		return;

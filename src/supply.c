@@ -654,8 +654,8 @@ call_send(CallPurpose purpose, Supplied *s, const SgHolding *holding, int64 last
 	params[5] = uuid_text(sg_identity_incarnation());
 	params[6] = sg_identity_text(&me);
 	params[7] = int64_text(Max(source.highest - 1, 0));
-	params[8] = int64_text(source.epoch);
-	params[9] = int64_text(source.ledger);
+	params[8] = int64_text(source.remote ? source.epoch : 0);
+	params[9] = int64_text(source.remote ? source.ledger : 0);
 	params[10] = last > 0 ? int64_text(last) : NULL;
 	sg_remote_call(params);
 	if (purpose == CALL_FETCH)
@@ -702,8 +702,8 @@ answer_problem(const Call *asked, const SgRemoteAnswer *answer, const SgSource *
 		.min_value = options->min_value,
 		.max_value = options->max_value,
 		.highest = source->highest,
-		.epoch = source->epoch,
-		.ledger = source->ledger,
+		.epoch = source->remote ? source->epoch : 0,
+		.ledger = source->remote ? source->ledger : 0,
 	};
 
 	if (!answer->has_block || !answer->has_ledger)
@@ -745,6 +745,8 @@ answer_granted(Supplied *s, const SgRemoteAnswer *answer)
 		call.holding.hi = answer->hi;
 		call.holding.state = SG_HOLDING_HELD;
 		holding_make_sure(s->relid, &call.holding);
+		if (!source.remote)
+			source.epoch = source.ledger = 0;
 		source.remote = true;
 		source.ledger_id = answer->ledger_id;
 		note_grant(s->relid, &source, answer->hi, answer->epoch, answer->ledger);
