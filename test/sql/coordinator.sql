@@ -93,3 +93,31 @@ RESET ROLE;
 REVOKE USAGE ON FOREIGN DATA WRAPPER seqgen_coordinator FROM regress_seqgen_user;
 DROP ROLE regress_seqgen_user;
 DROP SERVER regress_seqgen;
+
+-- what is done on the coordinator, done on a node; not what is its own
+SET client_min_messages = warning;
+CREATE SERVER regress_seqgen FOREIGN DATA WRAPPER seqgen_coordinator OPTIONS (host '/nowhere');
+CREATE USER MAPPING FOR PUBLIC SERVER regress_seqgen;
+RESET client_min_messages;
+SELECT range_create('co_range', 10);
+SELECT range_alter('co_range', 20);
+SELECT range_alloc('co_range', 1);
+SELECT range_reserve('co_range', '[5,6)');
+SELECT range_release('co_range', '[5,6)');
+SELECT range_reclaim('00000000-0000-0000-0000-000000000001', 1, 'co_range', true);
+SELECT status, message FROM seqgen.range_request('co_range', '00000000-0000-0000-0000-000000000001', 1, 10,
+	'00000000-0000-0000-0000-000000000001', '00000000-0000-0000-0000-000000000001', '1/1/2/3:4/b', 0, 0, 0, NULL);
+BEGIN;
+SELECT range_create('co_new', 10);
+SELECT range_nextval('co_new');
+ROLLBACK;
+
+-- nor is the ledger of a range that had a coordinator one again without it
+DROP SERVER regress_seqgen CASCADE;
+INSERT INTO seqgen.range_source
+VALUES ('co_range'::regclass, '00000000-0000-0000-0000-000000000001', 1, 1, 11, NULL);
+SELECT range_alloc('co_range', 1);
+SELECT seqgen.range_restart('co_range');
+SELECT status, message FROM seqgen.range_request('co_range', '00000000-0000-0000-0000-000000000001', 1, 10,
+	'00000000-0000-0000-0000-000000000001', '00000000-0000-0000-0000-000000000001', '1/1/2/3:4/b', 0, 0, 0, NULL);
+DROP SEQUENCE co_range;

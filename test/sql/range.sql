@@ -356,9 +356,20 @@ SELECT range_alloc('rg_mine', 5);
 SELECT range_release('rg_mine', '[20,22)');
 COMMIT;
 
+-- the forecast: the newest 100 blocks came in 1000 s, older ones more slowly
+SELECT range_create('rg_rate', 10, max_value => 1000000);
+INSERT INTO seqgen.range_allocation
+SELECT 'rg_rate'::regclass, int8range(1 + 100 * i, 101 + 100 * i), 'allocated', 'somebody', NULL, NULL, NULL, 1,
+	   clock_timestamp() - CASE WHEN i < 100 THEN interval '10 days' ELSE (200 - i) * interval '10 s' END, NULL
+  FROM generate_series(0, 199) i;
+SELECT setval('rg_rate_cursor', 20000);
+SELECT remaining, round(recent_rate::numeric, 1) AS rate,
+	   round(extract(epoch FROM exhausted_at - clock_timestamp()) / 1000) AS seconds_1000
+  FROM seqgen.range_usage WHERE generator = 'rg_rate'::regclass;
+
 SET client_min_messages = warning;
 DROP FUNCTION ask;
-DROP SEQUENCE rg, rg_small, rg_int2, rg_two, rg_who, rg_mine, rg_plain;
+DROP SEQUENCE rg_rate, rg, rg_small, rg_int2, rg_two, rg_who, rg_mine, rg_plain;
 SELECT count(*) FROM seqgen.range_allocation;
 SELECT count(*) FROM seqgen.range_generator;
 SELECT count(*) FROM pg_class WHERE relname ~ '^rg_.*cursor';

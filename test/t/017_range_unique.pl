@@ -173,5 +173,22 @@ foreach my $node (@nodes)
 	  if $held =~ tr/\n// == 3;    # of both generators two
 }
 
+# A value costs no WAL and no lock: what a reservation costs is spread over
+# thousands of them.
+create_range('cheap', '1000000, max_block_size => 1000000', $coordinator);
+is($coordinator->safe_psql('postgres', <<'SQL'), 't|0|t', 'values cost less than a byte of WAL each, no lock, and no look at a table');
+SELECT count(range_nextval('cheap')) FROM generate_series(1, 100000) \g /dev/null
+BEGIN;
+SELECT range_nextval('cheap') \g /dev/null
+SELECT pg_current_wal_insert_lsn() AS lsn,
+	   (SELECT count(*) FROM pg_locks WHERE pid = pg_backend_pid()) AS locks,
+	   (SELECT sum(seq_scan + coalesce(idx_scan, 0)) FROM pg_stat_xact_all_tables WHERE schemaname = 'seqgen') AS scans \gset
+SELECT count(range_nextval('cheap')) FROM generate_series(1, 50000) \g /dev/null
+SELECT pg_current_wal_insert_lsn() - :'lsn'::pg_lsn < 50000,
+	   (SELECT count(*) FROM pg_locks WHERE pid = pg_backend_pid()) - :locks,
+	   (SELECT sum(seq_scan + coalesce(idx_scan, 0)) FROM pg_stat_xact_all_tables WHERE schemaname = 'seqgen') - :scans < 100;
+COMMIT;
+SQL
+
 $_->stop foreach @nodes, $coordinator;
 done_testing();
