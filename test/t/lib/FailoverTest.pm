@@ -15,7 +15,7 @@ use Time::HiRes qw(time usleep);
 
 our @EXPORT = qw(await value set_conf name_hosts draw given none_twice
   start_clients clients_draw stop_clients start_draw wait_for_draw
-  error_of settle ledger_rows cut_off);
+  error_of settle supply_now ledger_rows state_of cut_off);
 
 my %given;	# by generator, how often each value was answered to a client
 my $clients = 0;	# how many were started
@@ -221,6 +221,24 @@ SELECT coalesce(bool_and(block IS NOT NULL AND (next_block IS NOT NULL OR
   FROM seqgen.range_block
 SQL
 	return;
+}
+
+# How many values a database can serve without its coordinator, whether or not
+# more is on its way.
+sub supply_now
+{
+	my ($server, $database) = @_;
+	return value($server, $database, <<'SQL');
+SELECT coalesce(sum(upper(block) - 1 - "position" + coalesce(upper(next_block) - lower(next_block), 0)), 0)
+  FROM seqgen.range_block
+SQL
+}
+
+# What the view of coordinators says.
+sub state_of
+{
+	my ($server, $database, $columns) = @_;
+	return value($server, $database, "SELECT $columns FROM seqgen.range_coordinator");
 }
 
 # How many blocks the ledger has.
