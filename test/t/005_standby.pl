@@ -188,7 +188,11 @@ $there->quit;
 #
 
 my $third = new_standby($second, 'third');
-$second->append_conf('postgresql.conf', "synchronous_standby_names = 'third'");
+$second->append_conf('postgresql.conf', <<'CONF');
+synchronous_standby_names = 'third'
+# time enough for a busy machine to get through while the standby is stalled
+seqgen.reserve_ahead = '10s'
+CONF
 $second->reload;
 $second->poll_query_until('postgres',
 	q(SELECT count(*) = 1 FROM pg_stat_replication WHERE application_name = 'third' AND sync_state = 'sync'))
