@@ -674,6 +674,15 @@ sg_remote_close(void)
 	session_set(SG_REMOTE_CLOSED, 0);
 }
 
+void
+sg_remote_turn_away(void)
+{
+	if (session.coordinator.host_count < 2)
+		return;
+	sg_remote_close();
+	session.first_host = (session.first_host + 1) % session.coordinator.host_count;
+}
+
 SgRemoteState
 sg_remote_poll(void)
 {

@@ -78,6 +78,12 @@ extern void sg_remote_open(const SgCoordinator *coordinator);
 
 extern void sg_remote_close(void);
 
+/*
+ * Closes the session if there are other hosts, which are tried first the next
+ * time: a coordinator that is in hold may be one that another has replaced.
+ */
+extern void sg_remote_turn_away(void);
+
 /* Goes on as far as possible without waiting. */
 extern SgRemoteState sg_remote_poll(void);
 

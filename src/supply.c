@@ -885,6 +885,7 @@ static void
 call_answered(Supplied *s)
 {
 	const SgRemoteAnswer *answer = sg_remote_answer();
+	bool		hold = answer->outcome == SG_REMOTE_ROW && strcmp(answer->status, "hold") == 0;
 
 	if (answer->outcome == SG_REMOTE_ERROR)
 		call_failed(s, psprintf(_("the coordinator answered: %s"), answer->message));
@@ -896,6 +897,8 @@ call_answered(Supplied *s)
 		answer_to_confirm(s, answer);
 	else
 		answer_to_report(s, answer);
+	if (hold)
+		sg_remote_turn_away();
 }
 
 /* The session failed: say so, and try again soon. */
