@@ -92,7 +92,7 @@ sub requests_of
 	my %requests;
 	my $log = slurp_file($coordinator->logfile);
 
-	while ($log =~ /DETAIL:  parameters: \$1 = '"?public"?\."?$generator"?', \$2 = '([^']*)', \$3 = '(\d+)', \$4 = '(\d+)'/g)
+	while ($log =~ /DETAIL:  [Pp]arameters: \$1 = '"?public"?\."?$generator"?', \$2 = '([^']*)', \$3 = '(\d+)', \$4 = '(\d+)'/g)
 	{
 		$requests{"$1/$2"}++ if $3 > 0;
 	}
