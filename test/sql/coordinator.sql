@@ -94,6 +94,17 @@ REVOKE USAGE ON FOREIGN DATA WRAPPER seqgen_coordinator FROM regress_seqgen_user
 DROP ROLE regress_seqgen_user;
 DROP SERVER regress_seqgen;
 
+-- each option may be sound, and all of them too much
+SET client_min_messages = warning;
+DO $$
+BEGIN
+	EXECUTE format('CREATE SERVER regress_seqgen FOREIGN DATA WRAPPER seqgen_coordinator OPTIONS (host %L)', repeat('h', 9000));
+	CREATE USER MAPPING FOR PUBLIC SERVER regress_seqgen;
+	PERFORM range_create('co_long', 10);
+	PERFORM range_nextval('co_long');
+END $$;
+RESET client_min_messages;
+
 -- what is done on the coordinator, done on a node; not what is its own
 SET client_min_messages = warning;
 CREATE SERVER regress_seqgen FOREIGN DATA WRAPPER seqgen_coordinator OPTIONS (host '/nowhere');

@@ -356,6 +356,14 @@ SELECT range_alloc('rg_mine', 5);
 SELECT range_release('rg_mine', '[20,22)');
 COMMIT;
 
+-- what cannot be the state of a ledger
+INSERT INTO seqgen.range_ledger (epoch) VALUES (NULL);
+BEGIN;
+CREATE TEMP TABLE bad AS SELECT * FROM seqgen.range_ledger;
+UPDATE bad SET epoch = -1;
+INSERT INTO seqgen.range_ledger SELECT * FROM bad;
+ROLLBACK;
+
 -- the forecast: the newest 100 blocks came in 1000 s, older ones more slowly
 SELECT range_create('rg_rate', 10, max_value => 1000000);
 INSERT INTO seqgen.range_allocation
