@@ -1,0 +1,1 @@
+SELECT range_alloc('blocks', 10);
