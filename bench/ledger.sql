@@ -12,5 +12,4 @@ SELECT 'blocks'::regclass, int8range(10 * i + 1, 10 * i + 11), 'granted', curren
   FROM generate_series(0, :rows - 1) i;
 
 SELECT setval('blocks_cursor', 10 * :rows);
-SELECT seqgen.range_resume(0);
 VACUUM ANALYZE;

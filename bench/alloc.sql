@@ -1,1 +1,0 @@
-SELECT range_alloc('blocks', 10);
