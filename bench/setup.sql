@@ -82,6 +82,18 @@ BEGIN ATOMIC
 			  FROM rounds) q;
 END;
 
+-- A contender's median alone, for what is no ratio.
+CREATE FUNCTION bench.median(wanted text, a text,
+		OUT figure double precision, OUT low double precision, OUT high double precision)
+	STABLE LANGUAGE sql
+BEGIN ATOMIC
+	SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY value),
+		   percentile_cont(0.25) WITHIN GROUP (ORDER BY value),
+		   percentile_cont(0.75) WITHIN GROUP (ORDER BY value)
+	  FROM bench.run
+	 WHERE section = wanted AND contender = a AND round > 0;
+END;
+
 -- A bound is missed when the figure and most of the rounds miss it.
 CREATE VIEW bench.report AS
 	SELECT section, what,
@@ -109,6 +121,7 @@ CREATE SEQUENCE bench.cache_100 CACHE 100;
 CREATE SEQUENCE bench.cache_1000 CACHE 1000;
 SELECT snowflake_create('bench.named') \g /dev/null
 SELECT snowflake_create('bench.fast', 'bench16') \g /dev/null
+SELECT range_create('bench.range', block_size => 1000000) \g /dev/null
 
 CREATE FUNCTION bench.const() RETURNS bigint
 	AS '$libdir/bench_const', 'bench_const' LANGUAGE C VOLATILE STRICT PARALLEL SAFE;

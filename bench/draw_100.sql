@@ -1,0 +1,1 @@
+SELECT count(:what) FROM generate_series(1, 100);
