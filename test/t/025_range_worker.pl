@@ -31,6 +31,7 @@ log_statement = none
 seqgen.range_report_interval = '1h'
 CONF
 my $admin = session($node);
+$admin->set_query_timer_restart;
 
 # A model of databases that are their own coordinators: two ranges whose blocks
 # are used up at once, and one that has enough for a while.
