@@ -38,6 +38,7 @@ wal_writer_delay = '10s'
 log_statement = none
 CONF
 my $admin = session($node);
+$admin->set_query_timer_restart;
 
 # Ranges of the same names on both sides, with blocks of a fixed size.
 my $ranges = <<'SQL';
