@@ -56,9 +56,10 @@
 #define SOCKET_BUFFER		65536	/* bytes */
 
 /*
- * The settings of the session there.  Its own time-out is the shorter one, so
- * that it can say what took so long.  Warnings must come whatever the role's
- * settings are: they tell of a wait for a standby that was canceled.
+ * The settings of the session there.  What was given up here may still be done
+ * there, and is found by its key when it is asked for again; but not for long.
+ * Warnings must come whatever the role's settings are: they tell of a wait for
+ * a standby that was canceled.
  */
 #define SESSION_OPTIONS \
 	"-c statement_timeout=9s -c lock_timeout=5s -c search_path=pg_catalog " \
