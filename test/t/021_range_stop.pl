@@ -784,6 +784,7 @@ delete $newest{saved};
 is(draw_in($one, 'saved', 3), 3, 'created again after ROLLBACK TO, it begins anew');
 run($one, 'COMMIT');
 is(draw_in($two, 'saved', 3), 6, 'and others go on');
+is(leftovers(), '0|0|0|0', 'nothing is left of what was rolled back');
 
 run($one, 'BEGIN', sprintf($create, 'inner'));
 draw_in($one, 'inner', 3);
