@@ -67,8 +67,11 @@
 /* after an error the worker rests, in ms */
 #define REST_AFTER_ERROR	1000
 
-/* what somebody else has locked is tried again later */
-#define LOCK_TIMEOUT		"1s"
+/*
+ * What somebody else has locked is tried again later; so soon that nobody else
+ * is taken for the victim of a deadlock, as a DROP EXTENSION might be.
+ */
+#define LOCK_TIMEOUT		"200ms"
 
 typedef struct WorkerEntry
 {
