@@ -20,8 +20,9 @@
  * With one exception.  A node takes a block for granted only when it hears that
  * the transaction has committed.  So if that was interrupted, or the server
  * crashed, nobody knows the block, and the next step may take it.  The cursor
- * remembers where the block of its newest step began, if it was such a step;
- * the next one looks for room from there on, and finds the block's row, or
+ * remembers where the block of its newest step began, or the first of those
+ * that are still under way, if they were such steps; the next one looks for room
+ * from there on, above what the asker has had, and finds the blocks' rows, or
  * room.  A block whose values are seen before the commit, as that of a range
  * that is being created, is none of that kind.
  *
@@ -74,6 +75,9 @@
  */
 #define MAX_RAISE_BLOCKS	64
 #define MAX_RAISE_PART		8
+
+/* how many steps back the cursor remembers one that is under way */
+#define MAX_UNDER_WAY		64
 
 /* the default of the largest block: a part of the range, and not too many */
 #define DEFAULT_MAX_PARTS	64
@@ -145,6 +149,28 @@ find_room(const SgRange *range, int64 lo, int64 size, bool whole, SgBlock *room)
 }
 
 /*
+ * What the cursor remembers with a step whose block begins at lo: where the
+ * first block began that is still under way, from what it remembered before.
+ */
+static int64
+step_begin(const SgRange *range, int64 before, int64 last, int64 lo)
+{
+	int64		begin = lo - 1;
+	SgBlock    *blocks;
+	int			count;
+
+	if (before < 0 || before >= last)
+		return begin;
+	blocks = sg_allocation_overlaps(range->relid, before + 1, last + 1, MAX_UNDER_WAY, &count);
+	for (int i = 0; i < count; i++)
+		if (blocks[i].state == SG_BLOCK_GRANTED && !blocks[i].leaving &&
+			TransactionIdIsValid(blocks[i].in_flight))
+			begin = Min(begin, blocks[i].lo - 1);
+	pfree(blocks);
+	return begin;
+}
+
+/*
  * Give out a block at or above floor, under the lock; false if there is no
  * room.  The caller must flush the position before anybody hears of the block.
  */
@@ -154,16 +180,19 @@ step_take(const SgRange *range, Relation cursor, int64 floor, int64 size, bool w
 {
 	int64		before;
 	int64		last = sg_sequence_get_step(cursor, &before);
-	bool		again = before >= 0 && before < last && !seen;
+	int64		from = Max(before + 1, floor);
+	bool		again = before >= 0 && from <= last && !seen;
 
-	/* the newest step's block, if nobody got it */
-	again = again && before + 1 >= floor &&
-		find_room(range, before + 1, Min(size, last - before), false, block) &&
+	/* the block of a step that came to nothing */
+	again = again && find_room(range, from, Min(size, last - from + 1), false, block) &&
 		block->lo <= last;
-	floor = Max(floor, range->min_value);
+
+	/* what a node says it has had does not move the cursor */
+	floor = shared ? range->min_value : Max(floor, range->min_value);
 	if (!again && !find_room(range, Max(last + 1, floor), size, whole, block))
 		return false;
-	(void) sg_sequence_put_step(cursor, seen ? -1 : block->lo - 1, Max(last, block->hi - 1));
+	(void) sg_sequence_put_step(cursor, seen ? -1 : step_begin(range, before, last, block->lo),
+								Max(last, block->hi - 1));
 	*lsn = sg_hold_count(shared, state);
 	block->epoch = state->epoch;
 	sg_allocation_insert(block);

@@ -481,7 +481,8 @@ request_serve(const Request *request, SgLedgerGrant *grant)
 	if (hold != SG_HOLD_NONE)
 		sg_ledger_answer(grant, hold == SG_HOLD_BUSY ? "wait" : "hold", sg_hold_reason(hold));
 	else if (request->size > 0)
-		sg_ledger_grant(&request->block, 0, request->size, false, false, grant);
+		sg_ledger_grant(&request->block, Min(request->highest, PG_INT64_MAX - 1) + 1,
+						request->size, false, false, grant);
 	else
 		request_report(request, grant);
 }
