@@ -549,6 +549,7 @@ my %cases = (
 	restart => { script => [ 'ALTER SEQUENCE %s RESTART', 'draw' ], after => [ 'draw', 'nextval' ] },
 	restart_unused => { script => ['ALTER SEQUENCE %s RESTART'] },
 	restart_with => { script => [ 'ALTER SEQUENCE %s RESTART WITH 5', 'draw' ], after => ['draw'] },
+	restart_with_beyond => { script => [ 'ALTER SEQUENCE %s RESTART WITH 100000', 'nextval', 'draw' ] },
 	restart_with_unused => { script => ['ALTER SEQUENCE %s RESTART WITH 5'] },
 	restart_and_nextval => { script => [ 'ALTER SEQUENCE %s RESTART', 'nextval', 'nextval', 'draw' ] },
 	restart_rolled_back =>
