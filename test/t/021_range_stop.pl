@@ -486,6 +486,45 @@ restart_after_crash($coordinator);
 request_is_finished('coordinator_crashed', $key, 0, 'a coordinator that crashed before it answered');
 values_only_grew('values grow over requests that were cut off');
 
+# Two requests are under way when the coordinator crashes, or the first of them
+# fails: what nobody was told of is granted to others.
+sub request
+{
+	my ($range, $number) = @_;
+	my $uuid = sprintf('00000000-0000-0000-0000-%012d', $number);
+
+	return "SELECT lo, hi FROM seqgen.range_request('public.$range', '$uuid', 1, 10, '$uuid', '$uuid',
+		'9/1/5/1:$number/$uuid', 0, 0, 0, NULL)";
+}
+
+new_ranges('own', under_way_crash => 10, under_way_rollback => 10);
+foreach my $end ('crash', 'rollback')
+{
+	my $range = "under_way_$end";
+	my @sessions = (session($coordinator), session($coordinator));
+
+	foreach my $i (0, 1)
+	{
+		$sessions[$i]->query_safe('BEGIN');
+		is($sessions[$i]->query_safe(request($range, $i + 1)), $i == 0 ? '1|11' : '11|21',
+			"$end: two requests are under way");
+	}
+	if ($end eq 'crash')
+	{
+		value('own', 'CREATE TABLE flush ()');
+		crash($coordinator, 'kill9');
+	}
+	else
+	{
+		$sessions[1]->query_safe('COMMIT');
+		$sessions[0]->query_safe('ROLLBACK');
+		$_->quit foreach @sessions;
+	}
+	value('own', request($range, $_)) foreach 3 .. 4;
+	is(value('own', "SELECT holes FROM seqgen.range_usage WHERE generator = '$range'::regclass"),
+		'{}', "$end: no block is lost");
+}
+
 #
 # What may be done to the sequence of a range.  Each case has a range of its
 # own, at its 50th value.  Its script runs in one session, and its
@@ -510,6 +549,7 @@ my %cases = (
 	restart => { script => [ 'ALTER SEQUENCE %s RESTART', 'draw' ], after => [ 'draw', 'nextval' ] },
 	restart_unused => { script => ['ALTER SEQUENCE %s RESTART'] },
 	restart_with => { script => [ 'ALTER SEQUENCE %s RESTART WITH 5', 'draw' ], after => ['draw'] },
+	restart_with_beyond => { script => [ 'ALTER SEQUENCE %s RESTART WITH 100000', 'nextval', 'draw' ] },
 	restart_with_unused => { script => ['ALTER SEQUENCE %s RESTART WITH 5'] },
 	restart_and_nextval => { script => [ 'ALTER SEQUENCE %s RESTART', 'nextval', 'nextval', 'draw' ] },
 	restart_rolled_back =>
