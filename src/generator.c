@@ -1277,6 +1277,8 @@ generator_carry_bound(Oid relid)
 	int64		bound = PG_INT64_MIN;
 	GenericXLogState *xlog;
 	Buffer		buffer;
+	SgCatalogGenerator row;
+	bool		counts;
 
 	if (rel == NULL)
 		return;
@@ -1287,6 +1289,8 @@ generator_carry_bound(Oid relid)
 		return;
 	}
 
+	/* or the first plain nextval() after a RESTART would draw */
+	counts = sg_catalog_generator(relid, &row) && sg_kind_is_counter(row.kind);
 	slot = sg_slot_lock(relid);
 	if (slot != NULL)
 		bound = (int64) pg_atomic_read_u64(&slot->bound);
@@ -1297,8 +1301,8 @@ generator_carry_bound(Oid relid)
 	xlog = GenericXLogStart(rel);
 	buffer = ReadBuffer(rel, 0);
 	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
-	if (sg_bound_get(buffer) < bound)
-		(void) sg_bound_put(xlog, buffer, bound);
+	if (sg_bound_get(buffer) < bound || counts)
+		(void) sg_bound_put(xlog, buffer, Max(sg_bound_get(buffer), bound));
 	else
 		GenericXLogAbort(xlog);
 	UnlockReleaseBuffer(buffer);
