@@ -258,7 +258,8 @@ sub without_errors
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	my $errors = 'SELECT apply_error_count + sync_error_count FROM pg_stat_subscription_stats';
 
-	$copy->poll_query_until('postgres', "SELECT ($query) OR ($errors) > 0");
+	$copy->poll_query_until('postgres', "SELECT ($query) OR ($errors) > 0")
+	  or BAIL_OUT("$name: nothing happens");
 	is($copy->safe_psql('postgres', $errors), '0', $name);
 	return;
 }
@@ -266,7 +267,7 @@ sub without_errors
 $old->safe_psql('postgres', 'CREATE PUBLICATION everything FOR ALL TABLES');
 $copy->safe_psql('postgres',
 	"CREATE SUBSCRIPTION everything CONNECTION '$publisher' PUBLICATION everything");
-without_errors(q(SELECT count(*) = 4 AND every(srsubstate IN ('r', 's')) FROM pg_subscription_rel),
+without_errors(q(SELECT count(*) > 0 AND every(srsubstate IN ('r', 's')) FROM pg_subscription_rel),
 	'a subscription of all tables starts without an error');
 is($copy->safe_psql('postgres', 'SELECT count(*) FROM event'), '100', 'it copies rows');
 is($copy->safe_psql('postgres', $rows), $own, 'but not those of the extension\'s tables');
@@ -304,7 +305,7 @@ $copy->safe_psql('postgres', 'DROP SUBSCRIPTION everything');
 $copy->safe_psql('postgres', 'TRUNCATE orders, event');
 $copy->safe_psql('postgres', "CREATE SUBSCRIPTION everything CONNECTION '$publisher' "
 	  . 'PUBLICATION everything WITH (binary = true)');
-without_errors(q(SELECT count(*) = 4 AND every(srsubstate IN ('r', 's')) FROM pg_subscription_rel),
+without_errors(q(SELECT count(*) > 0 AND every(srsubstate IN ('r', 's')) FROM pg_subscription_rel),
 	'a subscription in binary starts without an error');
 $old->safe_psql('postgres', "SELECT snowflake_create('later_id'); INSERT INTO event DEFAULT VALUES");
 without_errors('SELECT count(*) = 102 FROM event', 'and applies changes without an error');
