@@ -1,7 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * node.h
- *	  This node's number.  Implemented in node.c.
+ *	  This node's number: where it comes from.  Implemented in node.c.
+ *
+ * A node has one number of each pool that its generators draw from.  A pool is
+ * a width: layouts with as many bits for the number share it.  Layouts that
+ * carry a datacenter in the id have pools by datacenter.
  *
  *-------------------------------------------------------------------------
  */
@@ -9,12 +13,39 @@
 #define SEQGEN_NODE_H
 
 #include "layout.h"
+#include "lease.h"
+
+typedef enum SgNodeOrigin
+{
+	SG_NODE_NONE,				/* neither set nor part of a cluster: leased, if
+								 * there is a coordinator */
+	SG_NODE_SET,				/* seqgen.node_id */
+	SG_NODE_CITUS,				/* the local group of Citus */
+} SgNodeOrigin;
+
+typedef struct SgPool
+{
+	int			bits;			/* of the number */
+	int			datacenter;		/* -1 for layouts that carry none */
+} SgPool;
 
 /*
- * The node number of the current database for ids of a layout, from 1 to the
- * layout's largest own number; 0 for a layout without node bits.  Raises an
- * error if none is set or it is too large.
+ * The number of this database that nobody has to be asked for, or 0.  Raises an
+ * error if what is set makes no sense.  Only in a transaction.
  */
-extern int	sg_node_number(const SgLayout *layout, const char *layout_name);
+extern SgNodeOrigin sg_node_own_number(int64 *number);
+
+/* The pool of a layout; false for a layout without node bits. */
+extern bool sg_node_pool(const SgLayout *layout, SgPool *pool);
+
+/* What the node bits of an id hold, for a number of the layout's pool. */
+extern int64 sg_node_field(const SgLayout *layout, int64 number);
+
+/*
+ * The number for ids of a layout, if nobody has to be asked: its lease lasts
+ * for ever.  False if the worker has to obtain it: then *lease is none.  Raises
+ * an error if there is no way to one, or if it is too large.
+ */
+extern bool sg_node_lease(const SgLayout *layout, const char *layout_name, SgLease *lease);
 
 #endif							/* SEQGEN_NODE_H */
