@@ -18,12 +18,13 @@ GRANT USAGE ON SCHEMA seqgen TO PUBLIC;
 CREATE FUNCTION seqgen.layout_limits(
 		epoch timestamptz, unit_us integer,
 		time_bits integer, node_bits integer, sequence_bits integer,
+		datacenter_bits integer DEFAULT 0,
 		OUT end_of_life timestamptz, OUT ids_per_second bigint,
 		OUT max_node integer, OUT max_own_node integer, OUT max_id bigint)
 	RETURNS record
 	AS 'MODULE_PATHNAME', 'sg_layout_limits' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 
-COMMENT ON FUNCTION seqgen.layout_limits(timestamptz, integer, integer, integer, integer)
+COMMENT ON FUNCTION seqgen.layout_limits(timestamptz, integer, integer, integer, integer, integer)
 	IS 'what a layout of these widths can hold; an error if they make no sound layout';
 
 CREATE TABLE seqgen.layout (
@@ -34,15 +35,19 @@ CREATE TABLE seqgen.layout (
 	node_bits integer NOT NULL CHECK (node_bits BETWEEN 0 AND 30 AND node_bits <> 1),
 	sequence_bits integer NOT NULL CHECK (sequence_bits BETWEEN 0 AND 30),
 	node_last boolean NOT NULL DEFAULT false,
+	datacenter_bits integer NOT NULL DEFAULT 0 CHECK (datacenter_bits BETWEEN 0 AND 8),
 	builtin boolean NOT NULL DEFAULT false,
 	CHECK (time_bits + node_bits + sequence_bits <= 63),
-	CHECK (time_bits + sequence_bits <= 62)
+	CHECK (time_bits + sequence_bits <= 62),
+	CHECK (datacenter_bits = 0 OR datacenter_bits <= node_bits - 2)
 );
 
 COMMENT ON TABLE seqgen.layout IS 'bit layouts of ids';
 COMMENT ON COLUMN seqgen.layout.epoch IS 'the moment at which the time is zero';
 COMMENT ON COLUMN seqgen.layout.unit_us IS 'unit of time, in microseconds';
 COMMENT ON COLUMN seqgen.layout.node_last IS 'time, sequence, node from the top instead of time, node, sequence';
+COMMENT ON COLUMN seqgen.layout.datacenter_bits
+	IS 'how many of the node bits, the upper ones, hold the datacenter of seqgen.location';
 COMMENT ON COLUMN seqgen.layout.builtin IS 'comes with the extension';
 
 INSERT INTO seqgen.layout
@@ -56,12 +61,18 @@ VALUES
 	('pgedge',    '2023-01-01 00:00:00+00',     1000, 41, 10, 12, false, true),
 	('js53',      '2025-01-01 00:00:00+00',     1000, 41,  5,  7, false, true);
 
+-- datacenter and worker of 5 bits each, as Twitter's ids had
+INSERT INTO seqgen.layout
+	(name, epoch, unit_us, time_bits, node_bits, sequence_bits, datacenter_bits, builtin)
+VALUES
+	('located',   '2025-01-01 00:00:00+00',     1000, 41, 10, 12, 5, true);
+
 CREATE VIEW seqgen.layout_info AS
 	SELECT l.name, l.epoch, l.unit_us::double precision * interval '1 microsecond' AS unit,
-		   l.time_bits, l.node_bits, l.sequence_bits, l.node_last, l.builtin,
+		   l.time_bits, l.node_bits, l.sequence_bits, l.node_last, l.datacenter_bits, l.builtin,
 		   i.end_of_life, i.ids_per_second, i.max_node, i.max_own_node, i.max_id
 	  FROM seqgen.layout l,
-		   seqgen.layout_limits(l.epoch, l.unit_us, l.time_bits, l.node_bits, l.sequence_bits) i;
+		   seqgen.layout_limits(l.epoch, l.unit_us, l.time_bits, l.node_bits, l.sequence_bits, l.datacenter_bits) i;
 
 COMMENT ON VIEW seqgen.layout_info IS 'layouts with their end of life and the ids a second that one node can draw';
 

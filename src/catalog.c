@@ -55,7 +55,8 @@ const char *const sg_kind_names[SG_KIND_COUNT] = {
 #define Anum_layout_node_bits		5
 #define Anum_layout_sequence_bits	6
 #define Anum_layout_node_last		7
-#define Anum_layout_builtin			8
+#define Anum_layout_datacenter_bits	8
+#define Anum_layout_builtin			9
 
 /*
  * The type of seqgen.generator's key: regclass, but that a name need not
@@ -220,6 +221,7 @@ layout_from_tuple(HeapTuple tuple, TupleDesc desc, SgLayout *layout)
 	layout->node_bits = DatumGetInt32(column(tuple, desc, Anum_layout_node_bits));
 	layout->sequence_bits = DatumGetInt32(column(tuple, desc, Anum_layout_sequence_bits));
 	layout->node_last = DatumGetBool(column(tuple, desc, Anum_layout_node_last));
+	layout->datacenter_bits = DatumGetInt32(column(tuple, desc, Anum_layout_datacenter_bits));
 }
 
 static void
@@ -541,6 +543,7 @@ sg_layout_limits(PG_FUNCTION_ARGS)
 	layout.node_bits = PG_GETARG_INT32(3);
 	layout.sequence_bits = PG_GETARG_INT32(4);
 	layout.node_last = false;
+	layout.datacenter_bits = PG_GETARG_INT32(5);
 	layout_check(&layout);
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)

@@ -39,6 +39,12 @@
  *	flush.  Only then limit is raised.  The content lock thus guards the
  *	fields marked (P): written under the exclusive, read under either lock.
  *
+ *	limit never exceeds the end of the lease of the number that last bears, and
+ *	last is never below the tick before its beginning (slot.c).  So whatever
+ *	happens between taking a tick and using it, an id of a number lies in that
+ *	number's window.  A tick past the end is refused by the reservation; there
+ *	the session waits for the background worker, which renews leases.
+ *
  *	At its first use in a transaction a backend compares the page with the
  *	noted bound, and reserves before its first take if they differ.
  *
@@ -111,6 +117,9 @@
 /* a generator that is too far ahead waits this long at most, in us */
 #define MAX_WAIT			USECS_PER_SEC
 
+/* who waits for a lease looks again after this long at the latest, in ms */
+#define LEASE_WAIT_STEP		500
+
 /* the least time between two warnings of a layout's end, in us of uptime */
 #define WARNING_INTERVAL	(INT64CONST(3600) * USECS_PER_SEC)
 
@@ -128,7 +137,6 @@ struct SgGenerator
 	uint32		generation;
 	SgKind		kind;
 	SgLayout	layout;
-	int64		node;			/* for computing ticks above an id */
 	int64		increment;		/* ticks a call */
 	int64		max_value;		/* of layout and sequence */
 	int64		max_tick;
@@ -181,6 +189,8 @@ static bool storage_replaced = false;
 
 static SgGenerator *first_counted = NULL;
 static dlist_head pending = DLIST_STATIC_INIT(pending);
+
+const char *(*sg_generator_lease_wanted) (void) = NULL;
 
 static object_access_hook_type prev_object_access_hook = NULL;
 static ProcessUtility_hook_type prev_process_utility_hook = NULL;
@@ -279,7 +289,7 @@ typedef struct Reservation
  */
 static Reservation
 generator_write_bound(SgGenerator *generator, Relation rel, SgStorage storage,
-					  int64 now, int64 needed)
+					  int64 now, int64 needed, int64 lease_end)
 {
 	SgSlot	   *slot = generator->slot;
 	const SgLayout *layout = &generator->layout;
@@ -294,7 +304,7 @@ generator_write_bound(SgGenerator *generator, Relation rel, SgStorage storage,
 
 	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
 	result.value = sg_bound_get(buffer);
-	above = sg_layout_tick_above(layout, result.value, generator->node);
+	above = sg_layout_tick_above(layout, result.value, sg_slot_node(slot, layout->node_bits));
 	confirmed = slot_knows_value(slot, result.value);
 	if (!confirmed)
 		sg_slot_raise_last(slot, layout->node_bits, above - 1);
@@ -316,6 +326,9 @@ generator_write_bound(SgGenerator *generator, Relation rel, SgStorage storage,
 	{
 		int64		target = reservation_target(layout, now, last, needed, Max(limit, above - 1));
 
+		/* what lies past the lease is nobody's yet */
+		target = Max(Min(target, lease_end), needed);
+
 		/* a plain nextval() has moved on from the bound: leave it behind */
 		if (sg_layout_bound(layout, target) <= result.value)
 			target = above;
@@ -332,17 +345,86 @@ generator_write_bound(SgGenerator *generator, Relation rel, SgStorage storage,
 	return result;
 }
 
+static void
+report_no_lease(const SgGenerator *generator, int error, const char *message)
+{
+	ereport(ERROR,
+			(errcode(error),
+			 errmsg("generator \"%s\" has no node number", get_rel_name(generator->relid)),
+			 errdetail_internal("%s", message),
+			 errhint("See seqgen.node_number, and SELECT * FROM seqgen.doctor().")));
+}
+
+static void
+report_lease_timeout(const SgGenerator *generator, const char *message)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_CONNECTION_FAILURE),
+			 errmsg("generator \"%s\" got no node number within %d ms",
+					get_rel_name(generator->relid), sg_lease_timeout),
+			 message[0] != '\0' ?
+			 errdetail("The background worker reports: %s", message) :
+			 errdetail("The background worker has not reported yet."),
+			 errhint("seqgen.lease_timeout sets how long to wait.")));
+}
+
 /*
- * Reserve ticks at least up to the needed one.  On return limit has been
- * raised, by us or by somebody else; or an error was raised and nothing is
- * changed that matters.
+ * Wait until there is a lease that a tick lies in, or one of another number, or
+ * raise the error that says why there is none.
  */
 static void
+generator_wait_lease(SgGenerator *generator, int64 needed, uint32 serial)
+{
+	static uint32 wait_event = 0;
+	SgSlot	   *slot = generator->slot;
+	int64		deadline = sg_clock_elapsed() + (int64) sg_lease_timeout * 1000;
+
+	if (wait_event == 0)
+		wait_event = WaitEventExtensionNew("SeqgenNodeLease");
+	generator->waits++;
+	ConditionVariablePrepareToSleep(&slot->supplied);
+	for (;;)
+	{
+		SgLease		lease;
+		uint32		serial_now;
+		int64		left = deadline - sg_clock_elapsed();
+		const char *reason;
+		char		message[SG_MESSAGE_SIZE];
+		int			error;
+
+		sg_slot_get_lease(slot, &lease, &serial_now);
+		if (serial_now != serial ||
+			needed <= sg_layout_last_tick(&generator->layout, lease.until))
+			break;
+		error = sg_slot_lease_error(slot, message);
+		reason = sg_generator_lease_wanted ? sg_generator_lease_wanted() : NULL;
+		if (reason != NULL)
+			report_no_lease(generator, ERRCODE_INSUFFICIENT_RESOURCES, reason);
+		if (error != 0)
+			report_no_lease(generator, error, message);
+		if (left <= 0)
+			report_lease_timeout(generator, message);
+		(void) ConditionVariableTimedSleep(&slot->supplied,
+										   (long) Min(left / 1000 + 1, LEASE_WAIT_STEP), wait_event);
+	}
+	ConditionVariableCancelSleep();
+}
+
+/*
+ * Reserve ticks at least up to the needed one.  On return limit has been
+ * raised, by us or by somebody else; or false is returned, as the generator
+ * had to wait for a number, and what is needed may be another tick now; or an
+ * error was raised and nothing is changed that matters.
+ */
+static bool
 generator_reserve(SgGenerator *generator, int64 needed)
 {
 	SgSlot	   *slot = generator->slot;
 	const SgLayout *layout = &generator->layout;
 	int64		now = sg_clock_now();
+	SgLease		lease;
+	uint32		serial;
+	int64		lease_end;
 	Relation	rel;
 	SgCommitted committed;
 	SgStorage	storage;
@@ -352,14 +434,21 @@ generator_reserve(SgGenerator *generator, int64 needed)
 
 	if (needed > generator->max_tick)
 		report_exhausted(generator);
+	sg_slot_get_lease(slot, &lease, &serial);
+	lease_end = sg_layout_last_tick(layout, lease.until);
+	if (needed > lease_end)
+	{
+		generator_wait_lease(generator, needed, serial);
+		return false;
+	}
 	sg_clock_check(now);
 
 	rel = relation_open(generator->relid, NoLock);
 	storage = sg_bound_storage_to_write(rel, &committed);
-	result = generator_write_bound(generator, rel, storage, now, needed);
+	result = generator_write_bound(generator, rel, storage, now, needed, lease_end);
 	relation_close(rel, NoLock);
 	if (result.done)
-		return;
+		return true;
 	if (result.exhausted)
 		report_exhausted(generator);
 
@@ -367,12 +456,13 @@ generator_reserve(SgGenerator *generator, int64 needed)
 		result.lsn = Max(result.lsn, sg_bound_raise_committed(&committed, result.value));
 	sg_bound_flush(result.lsn);
 
-	limit = Min(sg_layout_tick_above(layout, result.value, generator->node) - 1,
-				generator->max_tick);
-	sg_slot_raise_limit(slot, limit);
+	limit = sg_layout_tick_above(layout, result.value, sg_slot_node(slot, layout->node_bits)) - 1;
+	limit = Min(limit, Min(generator->max_tick, lease_end));
+	sg_slot_raise_leased_limit(slot, limit, serial);
 	from = Max(sg_slot_last_tick(slot, layout->node_bits), tick_at(layout, now));
 	pg_atomic_write_u64(&slot->ahead, (uint64) (limit - Max(limit - from, 0) / 2));
 	warn_near_end(generator, limit);
+	return true;
 }
 
 /*
@@ -387,10 +477,17 @@ generator_reserve_ahead(SgGenerator *generator, int64 tick)
 	uint64		mark = pg_atomic_read_u64(&slot->ahead);
 	int64		limit = (int64) pg_atomic_read_u64(&slot->limit);
 
-	if (tick < (int64) mark || limit >= generator->max_tick)
+	SgLease		lease;
+	uint32		serial;
+
+	if (tick < (int64) mark || limit >= generator->max_tick ||
+		!pg_atomic_compare_exchange_u64(&slot->ahead, &mark, SG_AHEAD_TAKEN))
 		return;
-	if (pg_atomic_compare_exchange_u64(&slot->ahead, &mark, SG_AHEAD_TAKEN))
-		generator_reserve(generator, limit + 1);
+	sg_slot_get_lease(slot, &lease, &serial);
+	if (limit < sg_layout_last_tick(&generator->layout, lease.until))
+		(void) generator_reserve(generator, limit + 1);
+	else if (sg_generator_lease_wanted)
+		(void) sg_generator_lease_wanted();
 }
 
 
@@ -505,7 +602,7 @@ generator_take(SgGenerator *generator, int64 count, int64 *node)
 			generator_wait(generator, first);
 		else if (unlikely(end > (int64) pg_atomic_read_u64(&slot->limit) ||
 						  end > generator->max_tick))
-			generator_reserve(generator, end);
+			(void) generator_reserve(generator, end);
 		else if (likely(pg_atomic_compare_exchange_u64(&slot->last, &word,
 													   (uint64) end << node_bits | (uint64) *node)))
 			break;
@@ -678,12 +775,14 @@ sequence_read(Relation rel, SgSlot *slot, bool *known)
 static SgSlot *
 generator_load(Relation rel, const SgCatalogGenerator *row, const SgLayout *layout)
 {
-	int			node = sg_kind_is_counter(row->kind) ? 0 :
-	sg_node_number(layout, NameStr(row->layout_name));
+	SgLease		lease = {0};
 	bool		known;
-	int64		value = sequence_read(rel, NULL, &known);
+	int64		value;
 
-	return sg_slot_enter(RelationGetRelid(rel), row->kind, layout, node, value);
+	if (!sg_kind_is_counter(row->kind))
+		(void) sg_node_lease(layout, NameStr(row->layout_name), &lease);
+	value = sequence_read(rel, NULL, &known);
+	return sg_slot_enter(RelationGetRelid(rel), row->kind, layout, &lease, value);
 }
 
 /*
@@ -697,7 +796,6 @@ generator_find_slot(SgGenerator *generator, Relation rel)
 	SgCatalogGenerator row;
 	SgLayout	layout = {0};
 	SgSlot	   *slot;
-	uint64		word;
 
 	if (!sg_catalog_generator(generator->relid, &row))
 		report_not_generator(RelationGetRelationName(rel));
@@ -714,12 +812,10 @@ generator_find_slot(SgGenerator *generator, Relation rel)
 	if (slot == NULL)
 		slot = generator_load(rel, &row, &layout);
 
-	word = pg_atomic_read_u64(&slot->last);
 	generator->slot = slot;
 	generator->generation = pg_atomic_read_u32(&slot->generation);
 	generator->kind = slot->kind;
 	generator->layout = slot->layout;
-	generator->node = (int64) (word & (uint64) sg_layout_max_node(&slot->layout));
 	generator->unit_from = PG_INT64_MIN / 2;
 	generator->validity = 0;	/* the options have to be read again */
 }
@@ -758,6 +854,19 @@ generator_open(SgGenerator *generator)
 	return rel;
 }
 
+/* The largest node that ids may bear before the generator is looked at again. */
+static int64
+generator_largest_node(SgGenerator *generator)
+{
+	SgLease		lease;
+	uint32		serial;
+
+	sg_slot_get_lease(generator->slot, &lease, &serial);
+	return lease.until == PG_INT64_MAX ?
+		sg_slot_node(generator->slot, generator->layout.node_bits) :
+		sg_layout_max_node(&generator->layout);
+}
+
 /*
  * What a kind whose ids bear a time needs for a transaction.  The floor is
  * announced before the first take, so no take may be below it.
@@ -770,7 +879,8 @@ generator_prepare_clock(SgGenerator *generator, Relation rel, bool changed)
 	if (changed)
 	{
 		check_sequence_options(rel, layout, &generator->increment, &generator->max_value);
-		generator->max_tick = Min(sg_layout_tick_above(layout, generator->max_value, generator->node) - 1,
+		generator->max_tick = Min(sg_layout_tick_above(layout, generator->max_value,
+													   generator_largest_node(generator)) - 1,
 								  sg_layout_max_tick(layout));
 	}
 	generator->max_lead = Max((int64) sg_max_lead * 1000 / layout->unit, 1) << layout->sequence_bits;
@@ -817,8 +927,11 @@ generator_make_ready(SgGenerator *generator)
 	(void) sequence_read(rel, generator->slot, &known);
 	relation_close(rel, NoLock);
 	if (!known && !sg_kind_is_counter(generator->kind))
-		generator_reserve(generator,
-						  sg_slot_last_tick(generator->slot, generator->layout.node_bits) + 1);
+	{
+		while (!generator_reserve(generator,
+								  sg_slot_last_tick(generator->slot, generator->layout.node_bits) + 1))
+			CHECK_FOR_INTERRUPTS();
+	}
 	else if (!known)
 		(void) sg_counter_reserve(generator->slot, generator->relid);
 
@@ -966,9 +1079,14 @@ generator_raise_above(SgGenerator *generator, int64 id, int64 max_lead)
 						   sg_clock_text(at), sg_clock_text(now), (long long) max_lead / 1000),
 				 errhint("If the id is right, correct the clock, or increase seqgen.max_lead.")));
 
-	tick = sg_layout_tick_above(layout, id, generator->node) - 1;
-	while (tick > (int64) pg_atomic_read_u64(&generator->slot->limit))
-		generator_reserve(generator, tick);
+	for (;;)
+	{
+		/* the node may be another one after a wait */
+		tick = sg_layout_tick_above(layout, id, sg_slot_node(generator->slot, layout->node_bits)) - 1;
+		if (tick <= (int64) pg_atomic_read_u64(&generator->slot->limit))
+			break;
+		(void) generator_reserve(generator, tick);
+	}
 	sg_slot_raise_last(generator->slot, layout->node_bits, tick);
 }
 

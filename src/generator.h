@@ -46,6 +46,12 @@ extern int64 sg_generator_next_counted(SgGenerator *generator, int64 wanted,
  */
 extern void sg_generator_observe(SgGenerator *generator, int64 id);
 
+/*
+ * Called when a generator needs a lease, or a longer one.  Returns NULL, or why
+ * nobody can bring it: a translated message.
+ */
+extern const char *(*sg_generator_lease_wanted) (void);
+
 /* This session's last id of a generator, and noting one as that. */
 extern int64 sg_generator_currval(Oid relid, SgKind kind);
 extern void sg_generator_set_currval(SgGenerator *generator, int64 id);

@@ -31,6 +31,9 @@
 #define CLOCK_OFFSET_MAX	(200.0 * 365.25 * 86400.0 * 1000.0)
 
 char	   *sg_node_id = NULL;
+char	   *sg_location_text = NULL;
+SgLocation	sg_location = {0};
+int			sg_lease_timeout = 10000;
 int			sg_max_generators = 1024;
 int			sg_reserve_ahead = 3000;
 int			sg_max_lead = 60000;
@@ -173,6 +176,51 @@ check_node_id(char **newval, void **extra, GucSource source)
 	return false;
 }
 
+/* A part of a location; returns what follows it, or NULL if there is none. */
+static const char *
+parse_location_part(const char *p, int *part)
+{
+	int			value = 0;
+	int			digits = 0;
+
+	for (; *p >= '0' && *p <= '9' && digits < 4; digits++)
+		value = value * 10 + (*p++ - '0');
+	*part = value;
+	return digits > 0 && value <= 255 ? p : NULL;
+}
+
+bool
+sg_location_parse(const char *value, SgLocation *location)
+{
+	const char *p = skip_space(value);
+
+	memset(location, 0, sizeof(SgLocation));
+	if (*p == '\0')
+		return true;
+	location->given = true;
+	return (p = parse_location_part(p, &location->zone)) != NULL && *p == '/' &&
+		(p = parse_location_part(p + 1, &location->datacenter)) != NULL && *p == '/' &&
+		(p = parse_location_part(p + 1, &location->rack)) != NULL && *skip_space(p) == '\0';
+}
+
+static bool
+check_location(char **newval, void **extra, GucSource source)
+{
+	SgLocation	location;
+
+	if (*newval == NULL || sg_location_parse(*newval, &location))
+		return true;
+	GUC_check_errdetail("A location is zone/datacenter/rack, three numbers from 0 to 255, as in \"3/5/1\".");
+	return false;
+}
+
+static void
+assign_location(const char *newval, void *extra)
+{
+	if (newval != NULL)
+		(void) sg_location_parse(newval, &sg_location);
+}
+
 static void
 assign_debug_clock_offset(double newval, void *extra)
 {
@@ -193,6 +241,14 @@ sg_guc_init(void)
 								   PGC_POSTMASTER,
 								   0,
 								   check_node_id, NULL, NULL);
+		DefineCustomStringVariable("seqgen.location",
+								   "Sets where this server is, as zone/datacenter/rack.",
+								   "Three numbers from 0 to 255, as in \"3/5/1\".",
+								   &sg_location_text,
+								   "",
+								   PGC_POSTMASTER,
+								   0,
+								   check_location, assign_location, NULL);
 		DefineCustomIntVariable("seqgen.max_generators",
 								"Sets the maximum number of generators in use over all databases.",
 								"Each takes about 900 bytes of shared memory.",
@@ -234,6 +290,14 @@ sg_guc_init(void)
 							24 * 3600, 0, INT_MAX,
 							PGC_SIGHUP,
 							GUC_UNIT_S,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("seqgen.lease_timeout",
+							"Sets how long a session waits for a node number.",
+							NULL,
+							&sg_lease_timeout,
+							10000, 0, 3600000,
+							PGC_USERSET,
+							GUC_UNIT_MS,
 							NULL, NULL, NULL);
 	DefineCustomIntVariable("seqgen.range_target",
 							"Sets how long a block of a range should last.",

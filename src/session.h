@@ -29,10 +29,10 @@ typedef struct SgCaller
 
 	/* the database has another coordinator now, or none any more */
 	void		(*moved) (void);
-} SgCaller;
+}			SgCaller;
 
 /* Registers one who asks; called while the library is preloaded. */
-extern void sg_session_add(const SgCaller *caller);
+extern void sg_session_add(const SgCaller * caller);
 
 /* Is this database its own coordinator? */
 extern bool sg_session_is_own(void);
@@ -47,10 +47,10 @@ extern const char *sg_session_server(void);
 extern bool sg_session_is_ready(void);
 
 /* Asks; only when ready. */
-extern void sg_session_ask(const SgCaller *caller, const SgQuestion *question,
+extern void sg_session_ask(const SgCaller * caller, const SgQuestion * question,
 						   const char *const *params);
 
 /* Is a question of that caller under way? */
-extern bool sg_session_is_asking(const SgCaller *caller);
+extern bool sg_session_is_asking(const SgCaller * caller);
 
 #endif							/* SEQGEN_SESSION_H */

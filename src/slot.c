@@ -14,8 +14,18 @@
  * a slot's address and generation; it checks the generation at its first use
  * in a transaction, after it has locked the sequence.  Fields marked (P) are
  * guarded by the content lock of the sequence's page, fields marked (B) by
- * SG_LOCK_BLOCKS.  Both may be taken by a holder of SG_LOCK_SLOTS, and
- * SG_LOCK_BLOCKS by a holder of a page's lock.
+ * SG_LOCK_BLOCKS, and fields marked (L) by SG_LOCK_LEASES.  All three may be
+ * taken by a holder of SG_LOCK_SLOTS, and SG_LOCK_BLOCKS by a holder of a page's
+ * lock.
+ *
+ * Leases
+ *
+ *	The number that last bears, and the window that goes with it, change under
+ *	SG_LOCK_LEASES.  limit is raised for a lease under the same lock, by
+ *	somebody who has seen the lease's serial, and only if that is still the
+ *	same: so a limit that was computed for one number never serves another.  The
+ *	number changes in last first, which goes above limit: until limit is raised
+ *	for the new number, there is nothing to take.
  *
  *-------------------------------------------------------------------------
  */
@@ -185,26 +195,44 @@ slot_sweep(void)
 	pfree(keys);
 }
 
+/* What the node bits of a generator's ids hold with a lease. */
+static int64
+slot_lease_node(const SgLayout *layout, const SgLease *lease)
+{
+	if (lease->number == 0)
+		return 0;
+	return sg_layout_node(layout, layout->datacenter_bits > 0 ? sg_location.datacenter : 0,
+						  lease->number);
+}
+
 /* Put a free slot to use with nothing reserved; the caller holds the lock. */
 static void
 slot_fill(SgSlot *slot, const SlotKey *key, SgKind kind,
-		  const SgLayout *layout, int64 node, int64 value)
+		  const SgLayout *layout, const SgLease *lease, int64 value)
 {
+	int64		node = 0;
 	uint64		last = 0;
 	int			node_bits = 0;
 
 	/* a kind that counts begins with its first block */
 	MemSet(&slot->blocks, 0, sizeof(SgBlocks));
 	MemSet(&slot->layout, 0, sizeof(SgLayout));
+	MemSet(&slot->lease, 0, sizeof(SgLease));
 	if (!sg_kind_is_counter(kind))
 	{
-		last = (uint64) Max(sg_layout_tick_above(layout, value, node) - 1, 0);
+		slot->lease = *lease;
+		node = slot_lease_node(layout, lease);
+		last = (uint64) Max(Max(sg_layout_tick_above(layout, value, node),
+								sg_layout_first_tick(layout, lease->from)) - 1, 0);
 		slot->layout = *layout;
 		node_bits = layout->node_bits;
 	}
 	slot->database = key->database;
 	slot->relid = key->relid;
 	slot->kind = kind;
+	slot->lease_serial++;
+	slot->lease_error = 0;
+	slot->lease_message[0] = '\0';
 	pg_atomic_write_u64(&slot->last, last << node_bits | (uint64) node);
 	pg_atomic_write_u64(&slot->limit, last);
 	pg_atomic_write_u64(&slot->ahead, SG_AHEAD_TAKEN);
@@ -219,7 +247,7 @@ slot_fill(SgSlot *slot, const SlotKey *key, SgKind kind,
 
 /* Enter a generator; NULL if the table is full. */
 static SgSlot *
-slot_enter(Oid relid, SgKind kind, const SgLayout *layout, int64 node, int64 value)
+slot_enter(Oid relid, SgKind kind, const SgLayout *layout, const SgLease *lease, int64 value)
 {
 	SlotKey		key = {MyDatabaseId, relid};
 	SgSlot	   *slot;
@@ -235,7 +263,7 @@ slot_enter(Oid relid, SgKind kind, const SgLayout *layout, int64 node, int64 val
 			entry->number = table->first_free;
 			slot = &slots[entry->number].slot;
 			table->first_free = slot->next_free;
-			slot_fill(slot, &key, kind, layout, node, value);
+			slot_fill(slot, &key, kind, layout, lease, value);
 		}
 	}
 	LWLockRelease(slot_lock());
@@ -243,14 +271,14 @@ slot_enter(Oid relid, SgKind kind, const SgLayout *layout, int64 node, int64 val
 }
 
 SgSlot *
-sg_slot_enter(Oid relid, SgKind kind, const SgLayout *layout, int64 node, int64 value)
+sg_slot_enter(Oid relid, SgKind kind, const SgLayout *layout, const SgLease *lease, int64 value)
 {
-	SgSlot	   *slot = slot_enter(relid, kind, layout, node, value);
+	SgSlot	   *slot = slot_enter(relid, kind, layout, lease, value);
 
 	if (slot == NULL)
 	{
 		slot_sweep();
-		slot = slot_enter(relid, kind, layout, node, value);
+		slot = slot_enter(relid, kind, layout, lease, value);
 	}
 	if (slot == NULL)
 		ereport(ERROR,
@@ -319,6 +347,123 @@ sg_slot_raise_limit(SgSlot *slot, int64 tick)
 	while ((int64) limit < tick)
 		if (pg_atomic_compare_exchange_u64(&slot->limit, &limit, (uint64) tick))
 			break;
+}
+
+
+/*
+ * Leases
+ */
+
+/*
+ * Let the ids bear another node from the next tick on, which lies in the lease,
+ * in a later unit of time than all before, and above limit.  Under
+ * SG_LOCK_LEASES.
+ */
+static void
+slot_change_node(SgSlot *slot, const SgLease *lease)
+{
+	const SgLayout *layout = &slot->layout;
+	uint64		word = pg_atomic_read_u64(&slot->last);
+	uint64		node = (uint64) slot_lease_node(layout, lease);
+	int64		first = sg_layout_first_tick(layout, lease->from);
+	int64		tick;
+
+	do
+	{
+		tick = (int64) (word >> layout->node_bits);
+		tick = Max(tick, (int64) pg_atomic_read_u64(&slot->limit));
+		tick = Min(sg_layout_unit_end(layout, tick + 1), sg_layout_max_tick(layout));
+		tick = Max(tick, first - 1);
+	} while (!pg_atomic_compare_exchange_u64(&slot->last, &word,
+											 (uint64) tick << layout->node_bits | node));
+}
+
+/* Under SG_LOCK_LEASES. */
+static void
+slot_set_lease(SgSlot *slot, const SgLease *lease)
+{
+	/* the same number may come back after it was another's for a while */
+	if (lease->number == slot->lease.number && lease->from == slot->lease.from)
+	{
+		slot->lease.generation = Max(slot->lease.generation, lease->generation);
+		slot->lease.until = Max(slot->lease.until, lease->until);
+	}
+	else
+	{
+		slot_change_node(slot, lease);
+		slot->lease = *lease;
+		slot->lease_serial++;
+	}
+	if (lease->number != 0)
+	{
+		slot->lease_error = 0;
+		slot->lease_message[0] = '\0';
+	}
+}
+
+bool
+sg_slot_set_lease(Oid relid, const SgLease *lease)
+{
+	SgSlot	   *slot = sg_slot_lock(relid);
+	bool		found = slot != NULL && !sg_kind_is_counter(slot->kind);
+
+	if (found)
+	{
+		LWLockAcquire(sg_shmem_lock(SG_LOCK_LEASES), LW_EXCLUSIVE);
+		slot_set_lease(slot, lease);
+		LWLockRelease(sg_shmem_lock(SG_LOCK_LEASES));
+		ConditionVariableBroadcast(&slot->supplied);
+	}
+	sg_slot_unlock();
+	return found;
+}
+
+bool
+sg_slot_note_lease(Oid relid, int error, const char *message)
+{
+	SgSlot	   *slot = sg_slot_lock(relid);
+	bool		found = slot != NULL && !sg_kind_is_counter(slot->kind);
+
+	if (found)
+	{
+		LWLockAcquire(sg_shmem_lock(SG_LOCK_LEASES), LW_EXCLUSIVE);
+		slot->lease_error = error;
+		strlcpy(slot->lease_message, message, SG_MESSAGE_SIZE);
+		LWLockRelease(sg_shmem_lock(SG_LOCK_LEASES));
+		ConditionVariableBroadcast(&slot->supplied);
+	}
+	sg_slot_unlock();
+	return found;
+}
+
+void
+sg_slot_get_lease(SgSlot *slot, SgLease *lease, uint32 *serial)
+{
+	LWLockAcquire(sg_shmem_lock(SG_LOCK_LEASES), LW_SHARED);
+	*lease = slot->lease;
+	*serial = slot->lease_serial;
+	LWLockRelease(sg_shmem_lock(SG_LOCK_LEASES));
+}
+
+int
+sg_slot_lease_error(SgSlot *slot, char *message)
+{
+	int			error;
+
+	LWLockAcquire(sg_shmem_lock(SG_LOCK_LEASES), LW_SHARED);
+	error = slot->lease_error;
+	strlcpy(message, slot->lease_message, SG_MESSAGE_SIZE);
+	LWLockRelease(sg_shmem_lock(SG_LOCK_LEASES));
+	return error;
+}
+
+void
+sg_slot_raise_leased_limit(SgSlot *slot, int64 tick, uint32 serial)
+{
+	LWLockAcquire(sg_shmem_lock(SG_LOCK_LEASES), LW_SHARED);
+	if (slot->lease_serial == serial)
+		sg_slot_raise_limit(slot, tick);
+	LWLockRelease(sg_shmem_lock(SG_LOCK_LEASES));
 }
 
 
