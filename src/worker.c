@@ -155,6 +155,20 @@ sg_worker_add_duty(const SgWorkerDuty *duty)
 	duties[duty_count++].duty = duty;
 }
 
+long
+sg_worker_sooner(long a, long b)
+{
+	if (a < 0)
+		return b;
+	return b < 0 ? a : Min(a, b);
+}
+
+long
+sg_worker_ms_until(int64 then)
+{
+	return (long) (Max(then - sg_clock_elapsed(), 0) / 1000 + 1);
+}
+
 
 /*
  * Starting and waking
@@ -381,15 +395,6 @@ worker_has_extension(void)
 	return there;
 }
 
-/* Whichever of the waits ends first, where -1 is none. */
-static long
-sooner(long a, long b)
-{
-	if (a < 0)
-		return b;
-	return b < 0 ? a : Min(a, b);
-}
-
 /*
  * Errors are logged, and told to the duty, or to all if it is NULL; those of
  * other kinds end us.
@@ -478,10 +483,10 @@ worker_run(MemoryContext context, bool *gone)
 	if (failed)
 		return REST_AFTER_ERROR;
 	for (int i = 0; i < duty_count && !*gone && !ShutdownRequestPending; i++)
-		wait = sooner(wait, worker_run_duty(&duties[i], context));
+		wait = sg_worker_sooner(wait, worker_run_duty(&duties[i], context));
 	for (int i = 0; i < duty_count; i++)
 		if (duties[i].duty->time_left)
-			wait = sooner(wait, duties[i].duty->time_left());
+			wait = sg_worker_sooner(wait, duties[i].duty->time_left());
 	return wait;
 }
 

@@ -57,6 +57,12 @@ typedef struct SgWorkerDuty
  */
 extern void sg_worker_add_duty(const SgWorkerDuty *duty);
 
+/* For what run returns: whichever of two waits ends first, where -1 is none. */
+extern long sg_worker_sooner(long a, long b);
+
+/* And whole ms from now until an uptime in us, rounded up. */
+extern long sg_worker_ms_until(int64 then);
+
 /*
  * Wake the worker of this database, and start it if it does not run.  Returns
  * NULL, or why it cannot run: a translated message.
