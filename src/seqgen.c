@@ -18,6 +18,7 @@
 #include "slot.h"
 #include "generator.h"
 #include "worker.h"
+#include "session.h"
 #include "supply.h"
 
 PG_MODULE_MAGIC;
@@ -43,5 +44,6 @@ _PG_init(void)
 	sg_slot_init();
 	sg_generator_init();
 	sg_worker_init();
+	sg_session_init();
 	sg_supply_init();
 }
