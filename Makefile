@@ -26,12 +26,15 @@ OBJS = \
 	src/identity.o \
 	src/identity_text.o \
 	src/layout.o \
+	src/lease.o \
 	src/ledger.o \
 	src/monitor.o \
 	src/node.o \
 	src/query.o \
 	src/question.o \
 	src/range.o \
+	src/registry.o \
+	src/registry_row.o \
 	src/remote.o \
 	src/request.o \
 	src/seqgen.o \
@@ -52,6 +55,7 @@ REGRESS = \
 	range \
 	range_draw \
 	monitor \
+	node \
 	security \
 	coordinator \
 	range_security
@@ -68,7 +72,8 @@ PROVE_TESTS = test/t/*.pl
 UNIT = \
 	block_test \
 	identity_text_test \
-	layout_test
+	layout_test \
+	lease_test
 
 EXTRA_CLEAN = $(addprefix test/unit/,$(UNIT)) \
 	src/*.new src/*.tmp bench/*.o bench/*.bc bench/*.so
