@@ -32,6 +32,7 @@ OBJS = \
 	src/query.o \
 	src/range.o \
 	src/remote.o \
+	src/renewal.o \
 	src/request.o \
 	src/seqgen.o \
 	src/sequence.o \
@@ -39,6 +40,8 @@ OBJS = \
 	src/slot.o \
 	src/snowflake.o \
 	src/supply.o \
+	src/tenure.o \
+	src/tenure_rule.o \
 	src/worker.o
 
 # In this order; a new test/sql/NAME.sql must be added here.
@@ -66,7 +69,8 @@ PROVE_TESTS = test/t/*.pl
 UNIT = \
 	block_test \
 	identity_text_test \
-	layout_test
+	layout_test \
+	tenure_rule_test
 
 EXTRA_CLEAN = $(addprefix test/unit/,$(UNIT)) \
 	src/*.new src/*.tmp bench/*.o bench/*.bc bench/*.so

@@ -19,6 +19,7 @@
 #include "generator.h"
 #include "worker.h"
 #include "supply.h"
+#include "renewal.h"
 
 PG_MODULE_MAGIC;
 
@@ -44,4 +45,5 @@ _PG_init(void)
 	sg_generator_init();
 	sg_worker_init();
 	sg_supply_init();
+	sg_renewal_init();
 }
