@@ -30,12 +30,14 @@ OBJS = \
 	src/monitor.o \
 	src/node.o \
 	src/query.o \
+	src/question.o \
 	src/range.o \
 	src/remote.o \
 	src/renewal.o \
 	src/request.o \
 	src/seqgen.o \
 	src/sequence.o \
+	src/session.o \
 	src/shmem.o \
 	src/slot.o \
 	src/snowflake.o \

@@ -18,6 +18,7 @@
 #include "slot.h"
 #include "generator.h"
 #include "worker.h"
+#include "session.h"
 #include "supply.h"
 #include "renewal.h"
 
@@ -44,6 +45,7 @@ _PG_init(void)
 	sg_slot_init();
 	sg_generator_init();
 	sg_worker_init();
+	sg_session_init();
 	sg_supply_init();
 	sg_renewal_init();
 }

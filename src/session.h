@@ -32,14 +32,14 @@ typedef struct SgCaller
 {
 	/*
 	 * The database has another coordinator; own_changed tells that it became
-	 * its own by this, or ceased to be.  A question that was under way is void,
-	 * and not answered.  Called again if it raises an error.
+	 * its own by this, or ceased to be.  A question that was under way is
+	 * void, and not answered.  Called again if it raises an error.
 	 */
 	void		(*moved) (bool own_changed);
 
 	/*
-	 * The answer to the question that was under way; or NULL, and why there is
-	 * none.  The answer is valid until the next question.
+	 * The answer to the question that was under way; or NULL, and why there
+	 * is none.  The answer is valid until the next question.
 	 */
 	void		(*answered) (const SgRemoteAnswer *answer, const char *failure);
 

@@ -21,8 +21,8 @@ typedef struct SgWorkerDuty
 
 	/*
 	 * does what is due, without waiting; returns after how many ms at most it
-	 * wants to be called again, -1 for no limit.  It is called sooner if another
-	 * duty is due, or the worker is woken.
+	 * wants to be called again, -1 for no limit.  It is called sooner if
+	 * another duty is due, or the worker is woken.
 	 */
 	long		(*run) (void);
 
@@ -39,14 +39,14 @@ typedef struct SgWorkerDuty
 	int			(*socket) (pgsocket *sock);
 
 	/*
-	 * called after an error in start or run, or in what comes before them; may
-	 * be NULL
+	 * called after an error in start or run, or in what comes before them;
+	 * may be NULL
 	 */
 	void		(*failed) (ErrorData *error);
 
 	/*
-	 * called at the end, if the database is still there, and also if start was
-	 * not; may be NULL
+	 * called at the end, if the database is still there, and also if start
+	 * was not; may be NULL
 	 */
 	void		(*stop) (void);
 } SgWorkerDuty;
