@@ -584,7 +584,8 @@ COMMENT ON COLUMN seqgen.node.length IS 'what was leased last';
 COMMENT ON COLUMN seqgen.node.conflicts IS 'how often somebody else was found to hold it, too';
 
 CREATE TABLE seqgen.node_history (
-	serial bigint PRIMARY KEY,
+	ledger_id uuid,
+	serial bigint,
 	bits smallint NOT NULL,
 	datacenter integer NOT NULL,
 	number integer NOT NULL,
@@ -593,7 +594,8 @@ CREATE TABLE seqgen.node_history (
 	location text NOT NULL,
 	generation bigint NOT NULL,
 	valid_from timestamptz NOT NULL,
-	valid_until timestamptz
+	valid_until timestamptz,
+	PRIMARY KEY (ledger_id, serial)
 );
 
 CREATE INDEX node_history_number ON seqgen.node_history (bits, datacenter, number, valid_from);
@@ -1158,7 +1160,8 @@ CREATE VIEW seqgen.node_number AS
 	  FROM seqgen.node_own() o,
 	   LATERAL (
 			SELECT l.bits::integer, l.datacenter, nullif(l.number, 0)::bigint AS number, o.origin,
-				   nullif(l.generation, 0) AS generation, l.valid_from, l.valid_until,
+				   nullif(l.generation, 0) AS generation,
+				   nullif(l.valid_from, to_timestamp(0)) AS valid_from, l.valid_until,
 				   CASE WHEN l.state = 'held' AND l.valid_until <= o."now" THEN 'ended' ELSE l.state::text END AS state,
 				   l.message, l.valid_until - l.length * 2 / 3 * interval '1 microsecond' AS renew_at
 			  FROM seqgen.node_lease l

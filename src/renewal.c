@@ -39,6 +39,7 @@
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
@@ -150,6 +151,7 @@ static Call call;
 static Tenancy *working_on = NULL;	/* for errors */
 static SgNodeOrigin origin_known;
 static bool origin_is_known = false;
+static bool finding_origin = false; /* for errors: of what is set */
 static LoadedList loaded;
 static SgIdentity me;
 static MemoryContext run_context = NULL;
@@ -220,6 +222,16 @@ static pg_uuid_t
 uuid_draw(void)
 {
 	return *DatumGetUUIDP(DirectFunctionCall1(gen_random_uuid, (Datum) 0));
+}
+
+/* A message, cut to what there is room for. */
+static void
+copy_message(char message[SG_MESSAGE_SIZE], const char *text)
+{
+	int			length = pg_mbcliplen(text, strlen(text), SG_MESSAGE_SIZE - 1);
+
+	memcpy(message, text, length);
+	message[length] = '\0';
 }
 
 static char *
@@ -380,6 +392,20 @@ tenancy_lookup(const SgPool *pool)
 	return t;
 }
 
+/* All that there are: a scan would not survive the end of a transaction. */
+static List *
+tenancy_list(void)
+{
+	List	   *list = NIL;
+	HASH_SEQ_STATUS scan;
+	Tenancy    *t;
+
+	hash_seq_init(&scan, tenancies);
+	while ((t = hash_seq_search(&scan)) != NULL)
+		list = lappend(list, t);
+	return list;
+}
+
 static void
 tenancy_save(Tenancy *t)
 {
@@ -464,7 +490,7 @@ tenancy_load(Tenancy *t, int64 number, bool begin)
 	if (t->known && t->row.state == SG_TENURE_REFUSED)
 	{
 		t->error = ERRCODE_OBJECT_IN_USE;
-		strlcpy(t->message, t->row.message, sizeof(t->message));
+		copy_message(t->message, t->row.message);
 	}
 }
 
@@ -506,10 +532,10 @@ tenancy_note(Tenancy *t, Denial denial, int error, const char *message)
 
 	t->denial = denial;
 	t->error = error;
-	strlcpy(t->message, message, sizeof(t->message));
+	copy_message(t->message, message);
 	if (!changed || !t->known)
 		return;
-	strlcpy(t->row.message, message, sizeof(t->row.message));
+	copy_message(t->row.message, message);
 	tenancy_save(t);
 }
 
@@ -875,25 +901,30 @@ renewal_answered(const SgRemoteAnswer *answer, const char *failure)
 static void
 renewal_unconnected(const char *message)
 {
-	HASH_SEQ_STATUS scan;
-	Tenancy    *t;
+	ListCell   *cell;
 
-	hash_seq_init(&scan, tenancies);
-	while ((t = hash_seq_search(&scan)) != NULL)
-		if (t->asking_since != 0)
-			tenancy_deny(t, DENIAL_FAILED, 0, message);
+	foreach(cell, tenancy_list())
+	{
+		Tenancy    *t = lfirst(cell);
+
+		if (t->asking_since == 0)
+			continue;
+		working_on = t;
+		tenancy_deny(t, DENIAL_FAILED, 0, message);
+		working_on = NULL;
+	}
 }
 
 static void
 renewal_moved(bool own_changed)
 {
-	HASH_SEQ_STATUS scan;
-	Tenancy    *t;
+	ListCell   *cell;
 
 	call.under_way = false;
-	hash_seq_init(&scan, tenancies);
-	while ((t = hash_seq_search(&scan)) != NULL)
+	foreach(cell, tenancy_list())
 	{
+		Tenancy    *t = lfirst(cell);
+
 		tenancy_succeeded(t);
 		t->replaced = false;
 	}
@@ -1030,12 +1061,14 @@ loaded_is_first(int index)
 static void
 renewal_forget(void)
 {
-	HASH_SEQ_STATUS scan;
-	Tenancy    *t;
+	ListCell   *cell;
 
-	hash_seq_init(&scan, tenancies);
-	while ((t = hash_seq_search(&scan)) != NULL)
+	foreach(cell, tenancy_list())
+	{
+		Tenancy    *t = lfirst(cell);
+
 		t->known = t->sure = false;
+	}
 }
 
 /* Where the number comes from; rows of the other kind are of no use then. */
@@ -1045,8 +1078,10 @@ renewal_origin(int64 *number)
 	SgNodeOrigin origin;
 	bool		changed;
 
+	finding_origin = true;
 	renewal_begin();
 	origin = sg_node_own_number(number);
+	finding_origin = false;
 	changed = !origin_is_known || (origin == SG_NODE_NONE) != (origin_known == SG_NODE_NONE);
 	if (changed)
 		sg_tenure_forget(origin == SG_NODE_NONE);
@@ -1091,7 +1126,9 @@ static void
 renewal_failed(ErrorData *error)
 {
 	Tenancy    *t = working_on;
+	char		message[SG_MESSAGE_SIZE];
 
+	copy_message(message, error->message ? error->message : "");
 	working_on = NULL;
 	call.under_way = false;
 	sg_session_give_up(&caller);
@@ -1102,13 +1139,13 @@ renewal_failed(ErrorData *error)
 		t->rest_until = sg_clock_elapsed() + FIRST_REST;
 		t->denial = DENIAL_INTERNAL;
 		t->error = 0;
-		strlcpy(t->message, error->message ? error->message : "", sizeof(t->message));
+		copy_message(t->message, message);
 	}
 	loaded_find();
 	for (int i = 0; i < loaded.count; i++)
 		if (t == NULL || loaded_is_of(&loaded.items[i], t))
-			loaded_note(&loaded.items[i], t == NULL ? error->sqlerrcode : 0,
-						error->message ? error->message : "");
+			loaded_note(&loaded.items[i], finding_origin ? error->sqlerrcode : 0, message);
+	finding_origin = false;
 }
 
 static void

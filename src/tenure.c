@@ -200,8 +200,8 @@ sg_tenure_mirror(const pg_uuid_t *ledger_id, const SgTenureEntry *entry)
 {
 	static SgStatement insert = {
 		"INSERT INTO seqgen.node_history"
-		" (ledger_id, serial, bits, datacenter, number, node, location, valid_from)"
-		" VALUES ($1, $2, $3, $4, $5, $6::pg_catalog.uuid, $7, $8)"
+		" (ledger_id, serial, bits, datacenter, number, node, location, generation, valid_from)"
+		" VALUES ($1, $2, $3, $4, $5, $6::pg_catalog.uuid, $7, $2, $8)"
 		" ON CONFLICT DO NOTHING",
 		8, {UUIDOID, INT8OID, INT8OID, INT8OID, INT8OID, TEXTOID, TEXTOID, TIMESTAMPTZOID}, NULL
 	};
@@ -215,9 +215,6 @@ sg_tenure_mirror(const pg_uuid_t *ledger_id, const SgTenureEntry *entry)
 		CStringGetTextDatum(entry->location),
 		TimestampTzGetDatum(sg_unix_to_timestamp(entry->valid_from)),
 	};
-	char		nulls[9] = "        ";
 
-	if (entry->location[0] == '\0')
-		nulls[6] = 'n';
-	(void) sg_query_execute(&insert, values, nulls);
+	(void) sg_query_execute(&insert, values, NULL);
 }

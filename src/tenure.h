@@ -21,7 +21,7 @@ typedef enum SgTenureState
 	SG_TENURE_REFUSED,			/* the number set by hand is another server's */
 } SgTenureState;
 
-#define SG_TENURE_MESSAGE_SIZE	256
+#define SG_TENURE_MESSAGE_SIZE	256 /* a slot's */
 
 /* A row of seqgen.node_lease. */
 typedef struct SgTenure
