@@ -26,12 +26,15 @@ OBJS = \
 	src/identity.o \
 	src/identity_text.o \
 	src/layout.o \
+	src/lease.o \
 	src/ledger.o \
 	src/monitor.o \
 	src/node.o \
 	src/query.o \
 	src/question.o \
 	src/range.o \
+	src/registry.o \
+	src/registry_row.o \
 	src/remote.o \
 	src/renewal.o \
 	src/request.o \
@@ -55,6 +58,7 @@ REGRESS = \
 	range \
 	range_draw \
 	monitor \
+	node \
 	security \
 	coordinator \
 	range_security
@@ -72,6 +76,7 @@ UNIT = \
 	block_test \
 	identity_text_test \
 	layout_test \
+	lease_test \
 	tenure_rule_test
 
 EXTRA_CLEAN = $(addprefix test/unit/,$(UNIT)) \

@@ -671,7 +671,7 @@ REVOKE EXECUTE ON FUNCTION
 	seqgen.node_resume()
 	FROM PUBLIC;
 
-CREATE FUNCTION seqgen.node_hold(OUT in_hold boolean, OUT "until" timestamptz, OUT reason text)
+CREATE FUNCTION seqgen.node_hold(OUT in_hold boolean, OUT "until" timestamptz)
 	RETURNS record
 	AS 'MODULE_PATHNAME', 'sg_node_hold' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
 
@@ -689,16 +689,20 @@ CREATE VIEW seqgen.nodes AS
 		   CASE WHEN n.bits = 0 THEN n.valid_until
 				ELSE n.valid_until + current_setting('seqgen.max_node_skew', true)::interval
 				END AS free_at,
-		   ARRAY(SELECT l.name::text FROM seqgen.layout l WHERE l.node_bits = n.bits ORDER BY 1) AS layouts
+		   ARRAY(SELECT l.name::text FROM seqgen.layout l
+				  WHERE CASE WHEN n.bits = 0 THEN l.node_bits > 0
+							 ELSE l.node_bits - l.datacenter_bits = n.bits
+							  AND (l.datacenter_bits > 0) = (n.datacenter >= 0) END
+				  ORDER BY 1) AS layouts
 	  FROM seqgen.node n;
 
 COMMENT ON VIEW seqgen.nodes IS 'node numbers, who has them, and until when';
 COMMENT ON COLUMN seqgen.nodes.expires IS 'how long the window lasts unless it is renewed';
 COMMENT ON COLUMN seqgen.nodes.free_at IS 'when it can be given to another unless it is renewed';
-COMMENT ON COLUMN seqgen.nodes.layouts IS 'whose ids bear numbers of this width';
+COMMENT ON COLUMN seqgen.nodes.layouts IS 'whose ids bear the number';
 
 CREATE VIEW seqgen.node_registry AS
-	SELECT h.in_hold, h."until", h.reason, l.id AS ledger_id, l.lease_generation AS generation,
+	SELECT h.in_hold, h."until", l.id AS ledger_id, l.lease_generation AS generation,
 		   l.lease_longest::double precision * interval '1 microsecond' AS longest,
 		   l.lease_synchronous AS synchronous,
 		   l.lease_system_identifier AS system_identifier, l.lease_timeline AS timeline,
