@@ -36,6 +36,7 @@ OBJS = \
 	src/registry.o \
 	src/registry_row.o \
 	src/remote.o \
+	src/renewal.o \
 	src/request.o \
 	src/seqgen.o \
 	src/sequence.o \
@@ -44,6 +45,8 @@ OBJS = \
 	src/slot.o \
 	src/snowflake.o \
 	src/supply.o \
+	src/tenure.o \
+	src/tenure_rule.o \
 	src/worker.o
 
 # In this order; a new test/sql/NAME.sql must be added here.
@@ -73,7 +76,8 @@ UNIT = \
 	block_test \
 	identity_text_test \
 	layout_test \
-	lease_test
+	lease_test \
+	tenure_rule_test
 
 EXTRA_CLEAN = $(addprefix test/unit/,$(UNIT)) \
 	src/*.new src/*.tmp bench/*.o bench/*.bc bench/*.so

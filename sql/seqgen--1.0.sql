@@ -584,7 +584,8 @@ COMMENT ON COLUMN seqgen.node.length IS 'what was leased last';
 COMMENT ON COLUMN seqgen.node.conflicts IS 'how often somebody else was found to hold it, too';
 
 CREATE TABLE seqgen.node_history (
-	serial bigint PRIMARY KEY,
+	ledger_id uuid,
+	serial bigint,
 	bits smallint NOT NULL,
 	datacenter integer NOT NULL,
 	number integer NOT NULL,
@@ -593,7 +594,8 @@ CREATE TABLE seqgen.node_history (
 	location text NOT NULL,
 	generation bigint NOT NULL,
 	valid_from timestamptz NOT NULL,
-	valid_until timestamptz
+	valid_until timestamptz,
+	PRIMARY KEY (ledger_id, serial)
 );
 
 CREATE INDEX node_history_number ON seqgen.node_history (bits, datacenter, number, valid_from);
@@ -1094,6 +1096,102 @@ REVOKE ALL ON seqgen.range_block, seqgen.range_in_doubt FROM PUBLIC;
 GRANT SELECT ON seqgen.range_block, seqgen.range_in_doubt TO pg_monitor;
 REVOKE EXECUTE ON FUNCTION seqgen.range_block_state() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION seqgen.range_block_state() TO pg_monitor;
+
+
+--
+-- node: what this node holds
+--
+-- None of it is dumped: a copy of a database has no number.
+--
+
+CREATE TABLE seqgen.node_lease (
+	bits smallint,
+	datacenter integer,
+	number integer NOT NULL,
+	generation bigint NOT NULL,
+	valid_from timestamptz,
+	valid_until timestamptz,
+	length bigint NOT NULL,
+	key uuid,
+	state name NOT NULL CHECK (state IN ('asked', 'held', 'refused')),
+	node uuid NOT NULL,
+	running uuid NOT NULL,
+	identity text NOT NULL,
+	ledger_id uuid,
+	message text,
+	PRIMARY KEY (bits, datacenter),
+	CHECK (state <> 'held' OR number > 0 AND valid_from IS NOT NULL AND valid_until IS NOT NULL)
+);
+
+COMMENT ON TABLE seqgen.node_lease IS 'node numbers that this node has from its coordinator, or has asked for';
+COMMENT ON COLUMN seqgen.node_lease.bits IS 'width of the number; 0 for one that is set by hand';
+COMMENT ON COLUMN seqgen.node_lease.datacenter IS 'for layouts that carry it in the id, else -1';
+COMMENT ON COLUMN seqgen.node_lease.number IS '0 if none was granted yet';
+COMMENT ON COLUMN seqgen.node_lease.generation IS 'the highest that the coordinator has told; 0 if none';
+COMMENT ON COLUMN seqgen.node_lease.valid_from IS 'no id bears an earlier time';
+COMMENT ON COLUMN seqgen.node_lease.valid_until
+	IS 'every id bears an earlier time; of a number that is set by hand: how long it is registered';
+COMMENT ON COLUMN seqgen.node_lease.length IS 'of the lease, in microseconds';
+COMMENT ON COLUMN seqgen.node_lease.key IS 'of the request that is under way';
+COMMENT ON COLUMN seqgen.node_lease.node IS 'name under which it was asked for';
+COMMENT ON COLUMN seqgen.node_lease.running IS 'life of the server that made sure of it last';
+COMMENT ON COLUMN seqgen.node_lease.identity IS 'which server that was';
+COMMENT ON COLUMN seqgen.node_lease.ledger_id IS 'the ledger of the coordinator that answered last';
+COMMENT ON COLUMN seqgen.node_lease.message IS 'why the last request came to nothing';
+
+-- always, for rows that a logical replication worker applies are to be left out
+CREATE TRIGGER node_lease_guard BEFORE INSERT OR UPDATE OR DELETE ON seqgen.node_lease
+	FOR EACH ROW EXECUTE FUNCTION seqgen.range_guard();
+ALTER TABLE seqgen.node_lease ENABLE ALWAYS TRIGGER node_lease_guard;
+
+CREATE TRIGGER node_lease_truncate BEFORE TRUNCATE ON seqgen.node_lease
+	FOR EACH STATEMENT EXECUTE FUNCTION seqgen.range_guard();
+ALTER TABLE seqgen.node_lease ENABLE ALWAYS TRIGGER node_lease_truncate;
+
+CREATE FUNCTION seqgen.node_own(OUT number bigint, OUT origin text, OUT "now" timestamptz)
+	RETURNS record
+	AS 'MODULE_PATHNAME', 'sg_node_own' LANGUAGE C VOLATILE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION seqgen.node_own()
+	IS 'the node number of this database that is set or Citus'', else NULL, and the time by seqgen''s clock';
+
+CREATE VIEW seqgen.node_number AS
+	SELECT n.bits, n.datacenter, n.number, n.origin, n.generation, n.valid_from, n.valid_until, n.state, n.message,
+		   (SELECT string_agg(s.srvname, ', ' ORDER BY s.srvname)
+			  FROM pg_catalog.pg_foreign_server s JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = s.srvfdw
+			 WHERE w.fdwname = 'seqgen_coordinator') AS coordinator,
+		   n.renew_at
+	  FROM seqgen.node_own() o,
+	   LATERAL (
+			SELECT l.bits::integer, l.datacenter, nullif(l.number, 0)::bigint AS number, o.origin,
+				   nullif(l.generation, 0) AS generation,
+				   nullif(l.valid_from, to_timestamp(0)) AS valid_from, l.valid_until,
+				   CASE WHEN l.state = 'held' AND l.valid_until <= o."now" THEN 'ended' ELSE l.state::text END AS state,
+				   l.message, l.valid_until - l.length * 2 / 3 * interval '1 microsecond' AS renew_at
+			  FROM seqgen.node_lease l
+			 WHERE o.number IS NULL AND l.bits > 0
+			UNION ALL
+			SELECT 0, -1, o.number, o.origin, l.generation, NULL, NULL, coalesce(l.state::text, 'set'),
+				   l.message, l.valid_until - l.length * 2 / 3 * interval '1 microsecond'
+			  FROM (SELECT) u LEFT JOIN seqgen.node_lease l ON l.bits = 0 AND l.number = o.number
+			 WHERE o.number IS NOT NULL) n;
+
+COMMENT ON VIEW seqgen.node_number IS 'the node numbers of this database, and where they come from';
+COMMENT ON COLUMN seqgen.node_number.bits IS 'width of the number; 0 for one that serves for all widths';
+COMMENT ON COLUMN seqgen.node_number.datacenter IS 'for layouts that carry it in the id, else -1';
+COMMENT ON COLUMN seqgen.node_number.origin IS 'set, citus or leased';
+COMMENT ON COLUMN seqgen.node_number.valid_from IS 'no id bears an earlier time; NULL for always';
+COMMENT ON COLUMN seqgen.node_number.valid_until IS 'every id bears an earlier time; NULL for always';
+COMMENT ON COLUMN seqgen.node_number.state
+	IS 'asked, held, ended or refused; set: not registered with a coordinator';
+COMMENT ON COLUMN seqgen.node_number.message IS 'why the last request to the coordinator came to nothing';
+COMMENT ON COLUMN seqgen.node_number.coordinator IS 'foreign server that names the coordinator';
+COMMENT ON COLUMN seqgen.node_number.renew_at IS 'when the background worker renews it';
+
+REVOKE ALL ON seqgen.node_number FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION seqgen.node_own() FROM PUBLIC;
+GRANT SELECT ON seqgen.node_lease, seqgen.node_number TO pg_monitor;
+GRANT EXECUTE ON FUNCTION seqgen.node_own() TO pg_monitor;
 
 
 --

@@ -20,6 +20,7 @@
 #include "worker.h"
 #include "session.h"
 #include "supply.h"
+#include "renewal.h"
 
 PG_MODULE_MAGIC;
 
@@ -46,4 +47,5 @@ _PG_init(void)
 	sg_worker_init();
 	sg_session_init();
 	sg_supply_init();
+	sg_renewal_init();
 }
