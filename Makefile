@@ -27,6 +27,8 @@ OBJS = \
 	src/identity_text.o \
 	src/layout.o \
 	src/ledger.o \
+	src/located.o \
+	src/located_bits.o \
 	src/monitor.o \
 	src/node.o \
 	src/query.o \
@@ -45,6 +47,7 @@ OBJS = \
 REGRESS = \
 	layout \
 	snowflake \
+	located \
 	generator \
 	settings \
 	range \
@@ -66,7 +69,8 @@ PROVE_TESTS = test/t/*.pl
 UNIT = \
 	block_test \
 	identity_text_test \
-	layout_test
+	layout_test \
+	located_bits_test
 
 EXTRA_CLEAN = $(addprefix test/unit/,$(UNIT)) \
 	src/*.new src/*.tmp bench/*.o bench/*.bc bench/*.so

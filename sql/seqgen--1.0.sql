@@ -137,9 +137,10 @@ CREATE CAST (regclass AS seqgen.reggenerator) WITHOUT FUNCTION AS ASSIGNMENT;
 -- no foreign key: a parallel restore may load this table before seqgen.layout
 CREATE TABLE seqgen.generator (
 	generator seqgen.reggenerator PRIMARY KEY,
-	kind name NOT NULL CHECK (kind IN ('snowflake', 'range')),
+	kind name NOT NULL CHECK (kind IN ('snowflake', 'range', 'located')),
 	layout name,
-	CHECK ((layout IS NULL) = (kind IN ('range')))
+	CHECK ((layout IS NULL) = (kind IN ('range'))),
+	CHECK (kind <> 'located' OR layout = 'default')
 );
 
 COMMENT ON TABLE seqgen.generator IS 'sequences that are generators, with their kind and layout';
@@ -714,6 +715,41 @@ GRANT USAGE ON SEQUENCE seqgen.snowflake_default TO PUBLIC;
 
 
 --
+-- located: uuids that tell when, where and by which server they were drawn
+--
+
+CREATE FUNCTION located_nextval() RETURNS uuid
+	AS 'MODULE_PATHNAME', 'sg_located_nextval' LANGUAGE C VOLATILE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION located_nextval()
+	IS 'next located id: a uuid of version 8 with time, location, server and counter, larger than all before on this server';
+
+CREATE FUNCTION located_decode(id uuid,
+		OUT "time" timestamptz, OUT zone integer, OUT datacenter integer, OUT rack integer,
+		OUT server integer, OUT counter integer)
+	RETURNS record
+	AS 'MODULE_PATHNAME', 'sg_located_decode' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION located_decode(uuid) IS 'time, location, server and counter of a located id';
+
+CREATE FUNCTION located_timestamp(id uuid) RETURNS timestamptz
+	AS 'MODULE_PATHNAME', 'sg_located_timestamp' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION located_timestamp(uuid) IS 'time of a located id';
+
+-- the generator of located_nextval()
+CREATE SEQUENCE seqgen.located_default;
+
+COMMENT ON SEQUENCE seqgen.located_default IS 'the generator of located ids';
+
+INSERT INTO seqgen.generator (generator, kind, layout)
+	VALUES ('seqgen.located_default', 'located', 'default');
+
+-- every table of every user may have it as its default
+GRANT USAGE ON SEQUENCE seqgen.located_default TO PUBLIC;
+
+
+--
 -- what pg_dump takes along: not what the extension makes itself, and no row of
 -- a sequence that is gone
 --
@@ -721,8 +757,10 @@ GRANT USAGE ON SEQUENCE seqgen.snowflake_default TO PUBLIC;
 SELECT pg_catalog.pg_extension_config_dump('seqgen.layout', 'WHERE NOT builtin');
 SELECT pg_catalog.pg_extension_config_dump('seqgen.generator', $$
 	WHERE generator <> 'seqgen.snowflake_default'::pg_catalog.regclass
+	  AND generator <> 'seqgen.located_default'::pg_catalog.regclass
 	  AND EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = generator)$$);
 SELECT pg_catalog.pg_extension_config_dump('seqgen.snowflake_default', '');
+SELECT pg_catalog.pg_extension_config_dump('seqgen.located_default', '');
 SELECT pg_catalog.pg_extension_config_dump('seqgen.range_generator', $$
 	WHERE EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = generator)
 	  AND EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = cursor)$$);
@@ -923,7 +961,8 @@ COMMENT ON VIEW seqgen.stat_generator IS 'generators of this database, and what 
 
 CREATE FUNCTION seqgen.backend_state(
 		OUT pid integer, OUT prepared_xid xid, OUT database oid,
-		OUT snowflake_issued bigint, OUT range_issued bigint, OUT last_value bigint,
+		OUT snowflake_issued bigint, OUT range_issued bigint, OUT located_issued bigint,
+		OUT last_value bigint,
 		OUT transaction_floor timestamptz)
 	RETURNS SETOF record
 	AS 'MODULE_PATHNAME', 'sg_backend_state' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
@@ -931,7 +970,8 @@ CREATE FUNCTION seqgen.backend_state(
 COMMENT ON FUNCTION seqgen.backend_state() IS 'sessions and prepared transactions that drew ids';
 
 CREATE VIEW seqgen.stat_backend AS
-	SELECT b.pid, b.prepared_xid, d.datname, b.snowflake_issued, b.range_issued, b.last_value, b.transaction_floor
+	SELECT b.pid, b.prepared_xid, d.datname, b.snowflake_issued, b.range_issued, b.located_issued,
+		   b.last_value, b.transaction_floor
 	  FROM seqgen.backend_state() b LEFT JOIN pg_catalog.pg_database d ON d.oid = b.database;
 
 COMMENT ON VIEW seqgen.stat_backend IS 'sessions and prepared transactions that drew ids';

@@ -179,7 +179,7 @@ typedef struct Pending
 
 static HTAB *generators = NULL; /* this session's, by relid */
 static SgGenerator *recent = NULL;	/* used last */
-static Oid	default_relid = InvalidOid;
+static Oid	default_relids[SG_KIND_COUNT] = {InvalidOid};
 static uint64 validity = 1;		/* grows at every invalidation that may
 								 * concern us */
 
@@ -997,23 +997,23 @@ sg_generator_get(Oid relid, SgKind kind)
 }
 
 Oid
-sg_generator_default_relid(void)
+sg_generator_default_relid(SgKind kind)
 {
-	if (likely(OidIsValid(default_relid)))
-		return default_relid;
-	default_relid = sg_catalog_default_generator();
-	if (!OidIsValid(default_relid))
+	if (likely(OidIsValid(default_relids[kind])))
+		return default_relids[kind];
+	default_relids[kind] = sg_catalog_default_generator(kind);
+	if (!OidIsValid(default_relids[kind]))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("extension \"seqgen\" does not exist in this database"),
 				 errhint("Use CREATE EXTENSION seqgen.")));
-	return default_relid;
+	return default_relids[kind];
 }
 
 SgGenerator *
-sg_generator_get_default(void)
+sg_generator_get_default(SgKind kind)
 {
-	return sg_generator_get(sg_generator_default_relid(), SG_KIND_SNOWFLAKE);
+	return sg_generator_get(sg_generator_default_relid(kind), kind);
 }
 
 int64
@@ -1103,12 +1103,15 @@ sg_generator_advance(PG_FUNCTION_ARGS)
 {
 	Oid			relid = PG_GETARG_OID(0);
 	int64		value = PG_GETARG_INT64(1);
+	SgCatalogGenerator row;
 	SgGenerator *generator;
 
 	if (get_rel_name(relid) != NULL &&
 		!object_ownercheck(RelationRelationId, relid, GetUserId()))
 		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_SEQUENCE, get_rel_name(relid));
-	generator = sg_generator_get(relid, SG_KIND_SNOWFLAKE);
+	if (!sg_catalog_generator(relid, &row) || sg_kind_is_counter(row.kind))
+		row.kind = SG_KIND_SNOWFLAKE;
+	generator = sg_generator_get(relid, row.kind);
 	generator_raise_above(generator, value, (int64) sg_max_lead * 1000);
 	PG_RETURN_VOID();
 }
@@ -1309,7 +1312,7 @@ sg_generator_guard(PG_FUNCTION_ARGS)
 	{
 		Oid			relid = sg_catalog_row_relid(trigger->tg_trigtuple, desc);
 
-		if (relid == sg_catalog_default_generator())
+		if (sg_catalog_is_default_generator(relid))
 			ereport(ERROR,
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 					 errmsg("cannot change or remove the default generator")));
@@ -1703,12 +1706,13 @@ generator_relcache_callback(Datum arg, Oid relid)
 	if (!OidIsValid(relid))
 	{
 		validity++;
-		default_relid = InvalidOid;
+		MemSet(default_relids, 0, sizeof(default_relids));
 	}
 	else
 	{
-		if (relid == default_relid)
-			default_relid = InvalidOid;
+		for (int i = 0; i < SG_KIND_COUNT; i++)
+			if (relid == default_relids[i])
+				default_relids[i] = InvalidOid;
 		if (sg_catalog_is_generator_table(relid))
 			validity++;
 		if (generators != NULL && hash_search(generators, &relid, HASH_FIND, NULL) != NULL)

@@ -15,13 +15,13 @@
 typedef struct SgGenerator SgGenerator;
 
 /*
- * The generator of a sequence, or the default one, ready to be drawn from in
+ * The generator of a sequence, or the kind's default one, ready to be drawn from in
  * this transaction: locked, its privileges checked (USAGE or UPDATE), its
  * durable bound compared.  Raises an error if it cannot be drawn from, or is
  * of another kind.
  */
 extern SgGenerator *sg_generator_get(Oid relid, SgKind kind);
-extern SgGenerator *sg_generator_get_default(void);
+extern SgGenerator *sg_generator_get_default(SgKind kind);
 
 /* The next id. */
 extern int64 sg_generator_next(SgGenerator *generator);
@@ -55,7 +55,7 @@ extern const char *(*sg_generator_lease_wanted) (void);
 /* This session's last id of a generator, and noting one as that. */
 extern int64 sg_generator_currval(Oid relid, SgKind kind);
 extern void sg_generator_set_currval(SgGenerator *generator, int64 id);
-extern Oid	sg_generator_default_relid(void);
+extern Oid	sg_generator_default_relid(SgKind kind);
 
 /*
  * Make a generator of a sequence that the caller owns and has locked.  A kind

@@ -74,17 +74,18 @@ sg_backend_state(PG_FUNCTION_ARGS)
 	for (int i = 0; i < count; i++)
 	{
 		bool		prepared = states[i].pid == 0;
-		Datum		values[7] = {
+		Datum		values[8] = {
 			Int32GetDatum(states[i].pid),
 			TransactionIdGetDatum(states[i].xid),
 			ObjectIdGetDatum(states[i].database),
 			Int64GetDatum(states[i].issued[SG_KIND_SNOWFLAKE]),
 			Int64GetDatum(states[i].issued[SG_KIND_RANGE]),
+			Int64GetDatum(states[i].issued[SG_KIND_LOCATED]),
 			Int64GetDatum(states[i].last_id),
 			TimestampTzGetDatum(sg_unix_to_timestamp(states[i].floor)),
 		};
-		bool		nulls[7] = {
-			prepared, !prepared, false, prepared, prepared,
+		bool		nulls[8] = {
+			prepared, !prepared, false, prepared, prepared, prepared,
 			states[i].last_id == 0, states[i].floor < 0,
 		};
 

@@ -44,14 +44,14 @@ generator_argument(FunctionCallInfo fcinfo, int argno)
 {
 	if (PG_NARGS() > argno)
 		return sg_generator_get(PG_GETARG_OID(argno), SG_KIND_SNOWFLAKE);
-	return sg_generator_get_default();
+	return sg_generator_get_default(SG_KIND_SNOWFLAKE);
 }
 
 PG_FUNCTION_INFO_V1(sg_snowflake_nextval);
 Datum
 sg_snowflake_nextval(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_INT64(sg_generator_next(sg_generator_get_default()));
+	PG_RETURN_INT64(sg_generator_next(sg_generator_get_default(SG_KIND_SNOWFLAKE)));
 }
 
 PG_FUNCTION_INFO_V1(sg_snowflake_nextval_generator);
@@ -113,7 +113,7 @@ PG_FUNCTION_INFO_V1(sg_snowflake_currval);
 Datum
 sg_snowflake_currval(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_INT64(sg_generator_currval(sg_generator_default_relid(), SG_KIND_SNOWFLAKE));
+	PG_RETURN_INT64(sg_generator_currval(sg_generator_default_relid(SG_KIND_SNOWFLAKE), SG_KIND_SNOWFLAKE));
 }
 
 PG_FUNCTION_INFO_V1(sg_snowflake_currval_generator);
