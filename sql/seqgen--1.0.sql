@@ -541,13 +541,13 @@ CREATE FUNCTION snowflake_observe(id bigint) RETURNS void
 	AS 'MODULE_PATHNAME', 'sg_snowflake_observe' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION snowflake_observe(bigint)
-	IS 'make all later ids of the default generator larger than an id seen from another node';
+	IS 'make all later ids of the default generator larger than an id seen from another node; warns of one that bears this node''s number and is above all that was drawn here';
 
 CREATE FUNCTION snowflake_observe(id bigint, generator regclass) RETURNS void
 	AS 'MODULE_PATHNAME', 'sg_snowflake_observe' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION snowflake_observe(bigint, regclass)
-	IS 'make all later ids of a generator larger than an id seen from another node';
+	IS 'make all later ids of a generator larger than an id seen from another node; warns of one that bears this node''s number and is above all that was drawn here';
 
 CREATE FUNCTION snowflake_nextval_after(id bigint) RETURNS bigint
 	AS 'MODULE_PATHNAME', 'sg_snowflake_nextval_after' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
@@ -943,7 +943,7 @@ COMMENT ON FOREIGN DATA WRAPPER seqgen_coordinator
 CREATE FUNCTION seqgen.generator_state(
 		OUT generator regclass, OUT last_value bigint, OUT durable_bound bigint,
 		OUT lead interval, OUT issued bigint, OUT reservations bigint,
-		OUT waits bigint, OUT clock_steps_back bigint)
+		OUT waits bigint, OUT clock_steps_back bigint, OUT foreign_ids bigint)
 	RETURNS SETOF record
 	AS 'MODULE_PATHNAME', 'sg_generator_state' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
 
@@ -954,10 +954,13 @@ CREATE VIEW seqgen.stat_generator AS
 		   coalesce(s.issued, 0) AS issued,
 		   coalesce(s.reservations, 0) AS reservations,
 		   coalesce(s.waits, 0) AS waits,
-		   coalesce(s.clock_steps_back, 0) AS clock_steps_back
+		   coalesce(s.clock_steps_back, 0) AS clock_steps_back,
+		   coalesce(s.foreign_ids, 0) AS foreign_ids
 	  FROM seqgen.generator g LEFT JOIN seqgen.generator_state() s ON s.generator::oid = g.generator::oid;
 
 COMMENT ON VIEW seqgen.stat_generator IS 'generators of this database, and what they did since the server started';
+COMMENT ON COLUMN seqgen.stat_generator.foreign_ids
+	IS 'ids observed that bear this node''s number, but were not drawn here: another server uses the number';
 
 CREATE FUNCTION seqgen.backend_state(
 		OUT pid integer, OUT prepared_xid xid, OUT database oid,

@@ -42,7 +42,8 @@ extern int64 sg_generator_next_counted(SgGenerator *generator, int64 wanted,
 
 /*
  * Make all later ids larger than an id of the layout that another node drew.
- * Raises an error for an id further ahead of the clock than allowed.
+ * Raises an error for an id further ahead of the clock than allowed, and a
+ * warning for one that bears this node's number but cannot have been drawn here.
  */
 extern void sg_generator_observe(SgGenerator *generator, int64 id);
 
@@ -81,6 +82,7 @@ typedef struct SgGeneratorState
 	int64		reservations;
 	int64		waits;
 	int64		steps_back;
+	int64		foreign_ids;	/* see sg_generator_observe */
 } SgGeneratorState;
 
 /* The loaded generators of this database, palloc'd; returns how many. */

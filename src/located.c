@@ -37,12 +37,15 @@ StaticAssertDecl(SG_LOCATED_BYTES == UUID_LEN, "a located id must be a uuid");
 static void
 located_expand(int64 id, pg_uuid_t *uuid)
 {
-	SgLocated	located = {0};
+	SgLocated	located;
 	SgFields	fields;
 
 	if (!sg_layout_unpack(&sg_layout_default, id, &fields))
 		elog(ERROR, "id %lld is out of range", (long long) id);
 	located.time = sg_layout_us(&sg_layout_default, fields.time) / 1000;
+	located.zone = sg_location.zone;
+	located.datacenter = sg_location.datacenter;
+	located.rack = sg_location.rack;
 	located.server = (int) fields.node;
 	located.counter = (int) fields.sequence;
 	sg_located_pack(&located, uuid->data);

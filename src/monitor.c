@@ -40,7 +40,7 @@ sg_generator_state(PG_FUNCTION_ARGS)
 	count = sg_generator_states(&states);
 	for (int i = 0; i < count; i++)
 	{
-		Datum		values[8] = {
+		Datum		values[9] = {
 			ObjectIdGetDatum(states[i].relid),
 			Int64GetDatum(states[i].last_value),
 			Int64GetDatum(states[i].bound),
@@ -49,8 +49,9 @@ sg_generator_state(PG_FUNCTION_ARGS)
 			Int64GetDatum(states[i].reservations),
 			Int64GetDatum(states[i].waits),
 			Int64GetDatum(states[i].steps_back),
+			Int64GetDatum(states[i].foreign_ids),
 		};
-		bool		nulls[8] = {false};
+		bool		nulls[9] = {false};
 
 		nulls[3] = states[i].lead < 0;
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);

@@ -41,6 +41,7 @@
 
 #include "guc.h"
 #include "shmem.h"
+#include "clock.h"
 #include "slot.h"
 
 /* a multiple of the cache line, so that no two slots share one */
@@ -66,6 +67,9 @@ typedef struct SlotEntry
 typedef struct SlotTable
 {
 	int			first_free;		/* or -1 */
+	int64		known_from;		/* us; 0 while nothing was ever entered: ids
+								 * of earlier times may be of slots that are
+								 * gone, or of the server's life before */
 } SlotTable;
 
 static SlotTable *table = NULL;
@@ -118,7 +122,15 @@ static void
 slot_free(SgSlot *slot)
 {
 	SlotKey		key = {slot->database, slot->relid};
+	const SgLayout *layout = &slot->layout;
 
+	if (!sg_kind_is_counter(slot->kind))
+	{
+		int64		tick = sg_slot_last_tick(slot, layout->node_bits);
+
+		table->known_from = Max(table->known_from,
+								sg_layout_us(layout, (tick >> layout->sequence_bits) + 1));
+	}
 	hash_search(slot_hash, &key, HASH_REMOVE, NULL);
 	pg_atomic_fetch_add_u32(&slot->generation, 1);
 	slot->database = InvalidOid;
@@ -243,6 +255,7 @@ slot_fill(SgSlot *slot, const SlotKey *key, SgKind kind,
 	pg_atomic_write_u64(&slot->reservations, 0);
 	pg_atomic_write_u64(&slot->waits, 0);
 	pg_atomic_write_u64(&slot->steps_back, 0);
+	pg_atomic_write_u64(&slot->foreign_ids, 0);
 }
 
 /* Enter a generator; NULL if the table is full. */
@@ -253,6 +266,8 @@ slot_enter(Oid relid, SgKind kind, const SgLayout *layout, const SgLease *lease,
 	SgSlot	   *slot;
 
 	LWLockAcquire(slot_lock(), LW_EXCLUSIVE);
+	if (table->known_from == 0)
+		table->known_from = sg_clock_now();
 	slot = slot_find(key.database, key.relid);
 	if (slot == NULL && table->first_free >= 0)
 	{
@@ -325,6 +340,28 @@ sg_slot_relids(SgKind kind)
 		list = lappend_oid(list, relids[i]);
 	pfree(relids);
 	return list;
+}
+
+bool
+sg_slot_may_have_given(SgSlot *slot, int64 tick, int64 time)
+{
+	const SgLayout *layout = &slot->layout;
+	int64		node = sg_slot_node(slot, layout->node_bits);
+	bool		found;
+
+	LWLockAcquire(slot_lock(), LW_SHARED);
+	found = time < table->known_from;
+	for (int i = 0; i < sg_max_generators && !found; i++)
+	{
+		SgSlot	   *other = &slots[i].slot;
+
+		found = OidIsValid(other->relid) && !sg_kind_is_counter(other->kind) &&
+			sg_layout_equal(&other->layout, layout) &&
+			sg_slot_node(other, layout->node_bits) == node &&
+			sg_slot_last_tick(other, layout->node_bits) >= tick;
+	}
+	LWLockRelease(slot_lock());
+	return found;
 }
 
 void
@@ -497,6 +534,7 @@ slot_shmem_attach(void *area, bool initialize)
 		return;
 
 	table->first_free = 0;
+	table->known_from = 0;
 	for (int i = 0; i < sg_max_generators; i++)
 	{
 		SgSlot	   *slot = &slots[i].slot;
@@ -515,6 +553,7 @@ slot_shmem_attach(void *area, bool initialize)
 		pg_atomic_init_u64(&slot->reservations, 0);
 		pg_atomic_init_u64(&slot->waits, 0);
 		pg_atomic_init_u64(&slot->steps_back, 0);
+		pg_atomic_init_u64(&slot->foreign_ids, 0);
 	}
 }
 
