@@ -48,9 +48,10 @@ bits_of(uint64 word, int shift, int count)
 void
 sg_located_pack(const SgLocated *located, unsigned char *bytes)
 {
-	uint64		location = (uint64) located->zone << 16 |
-		(uint64) located->datacenter << 8 | (uint64) located->rack;
+	uint64		location;
 
+	location = (uint64) located->zone << 16 |
+		(uint64) located->datacenter << 8 | (uint64) located->rack;
 	write_word(bytes, (uint64) located->time << 16 | (uint64) VERSION << 12 |
 			   location >> LOW_LOCATION_BITS);
 	write_word(bytes + 8, (uint64) VARIANT << 62 |
@@ -63,9 +64,10 @@ sg_located_unpack(const unsigned char *bytes, SgLocated *located)
 {
 	uint64		high = read_word(bytes);
 	uint64		low = read_word(bytes + 8);
-	uint64		location = bits_of(high, 0, 12) << LOW_LOCATION_BITS |
-		bits_of(low, SERVER_BITS + COUNTER_BITS, LOW_LOCATION_BITS);
+	uint64		location;
 
+	location = bits_of(high, 0, 12) << LOW_LOCATION_BITS |
+		bits_of(low, SERVER_BITS + COUNTER_BITS, LOW_LOCATION_BITS);
 	located->time = (int64) (high >> 16);
 	located->zone = (int) bits_of(location, 16, 8);
 	located->datacenter = (int) bits_of(location, 8, 8);

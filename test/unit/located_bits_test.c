@@ -164,13 +164,20 @@ check_known(void)
 		0x94, 0x04, 0x00, 0x01, 0xc0, 0x00, 0x00, 0x05,
 	};
 	static const SgLocated located = {
-		.time = INT64CONST(1735689600000), .zone = 3, .datacenter = 5,
-		.rack = 1, .server = 7, .counter = 5,
+		.time = INT64CONST(1735689600000),
+		.zone = 3,
+		.datacenter = 5,
+		.rack = 1,
+		.server = 7,
+		.counter = 5,
 	};
 	SgLocated	most = {
-		.time = SG_LOCATED_MAX_TIME, .zone = SG_LOCATED_MAX_PLACE,
-		.datacenter = SG_LOCATED_MAX_PLACE, .rack = SG_LOCATED_MAX_PLACE,
-		.server = SG_LOCATED_MAX_SERVER, .counter = SG_LOCATED_MAX_COUNTER,
+		.time = SG_LOCATED_MAX_TIME,
+		.zone = SG_LOCATED_MAX_PLACE,
+		.datacenter = SG_LOCATED_MAX_PLACE,
+		.rack = SG_LOCATED_MAX_PLACE,
+		.server = SG_LOCATED_MAX_SERVER,
+		.counter = SG_LOCATED_MAX_COUNTER,
 	};
 
 	check_round_trip(&located, one);
