@@ -29,6 +29,7 @@ OBJS = \
 	src/ledger.o \
 	src/located.o \
 	src/located_bits.o \
+	src/location.o \
 	src/monitor.o \
 	src/node.o \
 	src/query.o \

@@ -585,30 +585,35 @@ COMMENT ON FUNCTION snowflake_attach(regclass, text)
 --
 -- snowflake: reading ids
 --
--- The forms without a layout are immutable, as the default layout never
--- changes: they serve in indexes, generated columns and partition bounds.
+-- The forms without a layout that read one field are immutable, as the default
+-- layout never changes: they serve in indexes, generated columns and partition
+-- bounds.  snowflake_decode is not: location comes from the registry of node
+-- numbers.
 --
 
 CREATE FUNCTION snowflake_decode(id bigint,
-		OUT "time" timestamptz, OUT node integer, OUT sequence integer)
-	RETURNS record
-	AS 'MODULE_PATHNAME', 'sg_snowflake_decode' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-
-COMMENT ON FUNCTION snowflake_decode(bigint) IS 'time, node and sequence of an id of the default layout';
-
-CREATE FUNCTION snowflake_decode(id bigint, generator regclass,
-		OUT "time" timestamptz, OUT node integer, OUT sequence integer)
-	RETURNS record
-	AS 'MODULE_PATHNAME', 'sg_snowflake_decode_generator' LANGUAGE C STABLE STRICT PARALLEL SAFE;
-
-COMMENT ON FUNCTION snowflake_decode(bigint, regclass) IS 'time, node and sequence of an id of a generator';
-
-CREATE FUNCTION snowflake_decode(id bigint, layout text,
-		OUT "time" timestamptz, OUT node integer, OUT sequence integer)
+		OUT "time" timestamptz, OUT node integer, OUT sequence integer,
+		OUT datacenter integer, OUT location text)
 	RETURNS record
 	AS 'MODULE_PATHNAME', 'sg_snowflake_decode' LANGUAGE C STABLE STRICT PARALLEL SAFE;
 
-COMMENT ON FUNCTION snowflake_decode(bigint, text) IS 'time, node and sequence of an id of a layout';
+COMMENT ON FUNCTION snowflake_decode(bigint) IS 'time, node, sequence, datacenter and location of an id of the default layout';
+
+CREATE FUNCTION snowflake_decode(id bigint, generator regclass,
+		OUT "time" timestamptz, OUT node integer, OUT sequence integer,
+		OUT datacenter integer, OUT location text)
+	RETURNS record
+	AS 'MODULE_PATHNAME', 'sg_snowflake_decode_generator' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION snowflake_decode(bigint, regclass) IS 'time, node, sequence, datacenter and location of an id of a generator';
+
+CREATE FUNCTION snowflake_decode(id bigint, layout text,
+		OUT "time" timestamptz, OUT node integer, OUT sequence integer,
+		OUT datacenter integer, OUT location text)
+	RETURNS record
+	AS 'MODULE_PATHNAME', 'sg_snowflake_decode' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION snowflake_decode(bigint, text) IS 'time, node, sequence, datacenter and location of an id of a layout';
 
 CREATE FUNCTION snowflake_timestamp(id bigint) RETURNS timestamptz
 	AS 'MODULE_PATHNAME', 'sg_snowflake_timestamp' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;

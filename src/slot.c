@@ -63,13 +63,24 @@ typedef struct SlotEntry
 	int			number;
 } SlotEntry;
 
+/* How far the slots of a layout had got that are gone. */
+typedef struct SlotTrace
+{
+	bool		used;
+	SgLayout	layout;
+	int64		tick;
+} SlotTrace;
+
+#define TRACES	32
+
 /* all of it guarded by SG_LOCK_SLOTS */
 typedef struct SlotTable
 {
 	int			first_free;		/* or -1 */
 	int64		known_from;		/* us; 0 while nothing was ever entered: ids
-								 * of earlier times may be of slots that are
-								 * gone, or of the server's life before */
+								 * of earlier times may be of the server's life
+								 * before, or of slots that left no trace */
+	SlotTrace	traces[TRACES];
 } SlotTable;
 
 static SlotTable *table = NULL;
@@ -114,6 +125,39 @@ sg_slot_find(Oid relid)
 	return slot;
 }
 
+static int64
+trace_end(const SlotTrace *trace)
+{
+	return sg_layout_us(&trace->layout, (trace->tick >> trace->layout.sequence_bits) + 1);
+}
+
+/* The trace of a layout; NULL if there is none. */
+static SlotTrace *
+trace_find(const SgLayout *layout)
+{
+	for (int i = 0; i < TRACES; i++)
+		if (table->traces[i].used && sg_layout_equal(&table->traces[i].layout, layout))
+			return &table->traces[i];
+	return NULL;
+}
+
+/* A new one; if need be in place of the one that matters for the shortest time. */
+static SlotTrace *
+trace_add(const SgLayout *layout)
+{
+	SlotTrace  *trace = &table->traces[0];
+
+	for (int i = 1; i < TRACES && trace->used; i++)
+		if (!table->traces[i].used || trace_end(&table->traces[i]) < trace_end(trace))
+			trace = &table->traces[i];
+	if (trace->used)
+		table->known_from = Max(table->known_from, trace_end(trace));
+	trace->used = true;
+	trace->layout = *layout;
+	trace->tick = 0;
+	return trace;
+}
+
 /*
  * Free a slot; the caller holds the lock, and has made sure that nobody uses
  * the slot.
@@ -122,14 +166,14 @@ static void
 slot_free(SgSlot *slot)
 {
 	SlotKey		key = {slot->database, slot->relid};
-	const SgLayout *layout = &slot->layout;
 
 	if (!sg_kind_is_counter(slot->kind))
 	{
-		int64		tick = sg_slot_last_tick(slot, layout->node_bits);
+		SlotTrace  *trace = trace_find(&slot->layout);
 
-		table->known_from = Max(table->known_from,
-								sg_layout_us(layout, (tick >> layout->sequence_bits) + 1));
+		if (trace == NULL)
+			trace = trace_add(&slot->layout);
+		trace->tick = Max(trace->tick, sg_slot_last_tick(slot, slot->layout.node_bits));
 	}
 	hash_search(slot_hash, &key, HASH_REMOVE, NULL);
 	pg_atomic_fetch_add_u32(&slot->generation, 1);
@@ -347,10 +391,12 @@ sg_slot_may_have_given(SgSlot *slot, int64 tick, int64 time)
 {
 	const SgLayout *layout = &slot->layout;
 	int64		node = sg_slot_node(slot, layout->node_bits);
+	const SlotTrace *trace;
 	bool		found;
 
 	LWLockAcquire(slot_lock(), LW_SHARED);
-	found = time < table->known_from;
+	trace = trace_find(layout);
+	found = time < table->known_from || (trace != NULL && tick <= trace->tick);
 	for (int i = 0; i < sg_max_generators && !found; i++)
 	{
 		SgSlot	   *other = &slots[i].slot;
@@ -535,6 +581,7 @@ slot_shmem_attach(void *area, bool initialize)
 
 	table->first_free = 0;
 	table->known_from = 0;
+	MemSet(table->traces, 0, sizeof(table->traces));
 	for (int i = 0; i < sg_max_generators; i++)
 	{
 		SgSlot	   *slot = &slots[i].slot;

@@ -125,8 +125,8 @@ extern List *sg_slot_relids(SgKind kind);
 /*
  * May this server have given out a tick, of a time in us, with the node that
  * the slot's ids bear?  False only if it is above what every generator of the
- * layout and node has given out, in whatever database, and of a later time than
- * what was given out by slots that are gone.
+ * layout and node has given out, in whatever database and since the server
+ * started, and of a time after that.
  */
 extern bool sg_slot_may_have_given(SgSlot *slot, int64 tick, int64 time);
 
