@@ -28,6 +28,9 @@ OBJS = \
 	src/layout.o \
 	src/lease.o \
 	src/ledger.o \
+	src/located.o \
+	src/located_bits.o \
+	src/location.o \
 	src/monitor.o \
 	src/node.o \
 	src/query.o \
@@ -53,6 +56,7 @@ OBJS = \
 REGRESS = \
 	layout \
 	snowflake \
+	located \
 	generator \
 	settings \
 	range \
@@ -77,6 +81,7 @@ UNIT = \
 	identity_text_test \
 	layout_test \
 	lease_test \
+	located_bits_test \
 	tenure_rule_test
 
 EXTRA_CLEAN = $(addprefix test/unit/,$(UNIT)) \

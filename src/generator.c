@@ -179,7 +179,7 @@ typedef struct Pending
 
 static HTAB *generators = NULL; /* this session's, by relid */
 static SgGenerator *recent = NULL;	/* used last */
-static Oid	default_relid = InvalidOid;
+static Oid	default_relids[SG_KIND_COUNT] = {InvalidOid};
 static uint64 validity = 1;		/* grows at every invalidation that may
 								 * concern us */
 
@@ -997,23 +997,23 @@ sg_generator_get(Oid relid, SgKind kind)
 }
 
 Oid
-sg_generator_default_relid(void)
+sg_generator_default_relid(SgKind kind)
 {
-	if (likely(OidIsValid(default_relid)))
-		return default_relid;
-	default_relid = sg_catalog_default_generator();
-	if (!OidIsValid(default_relid))
+	if (likely(OidIsValid(default_relids[kind])))
+		return default_relids[kind];
+	default_relids[kind] = sg_catalog_default_generator(kind);
+	if (!OidIsValid(default_relids[kind]))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("extension \"seqgen\" does not exist in this database"),
 				 errhint("Use CREATE EXTENSION seqgen.")));
-	return default_relid;
+	return default_relids[kind];
 }
 
 SgGenerator *
-sg_generator_get_default(void)
+sg_generator_get_default(SgKind kind)
 {
-	return sg_generator_get(sg_generator_default_relid(), SG_KIND_SNOWFLAKE);
+	return sg_generator_get(sg_generator_default_relid(kind), kind);
 }
 
 int64
@@ -1052,11 +1052,61 @@ sg_generator_currval(Oid relid, SgKind kind)
  */
 
 /*
+ * Does an id of this generator's layout bear the node of this generator, and a
+ * time of its lease, although this server has not given it out?
+ *
+ * Yes means that another server uses the number.  No means nothing: an id below
+ * what was given out here may be another's just as well.  The exceptions, ids
+ * that were ours and are taken for another's, are those that other generators
+ * had given out further ahead of the clock than the time since the server
+ * started, and ids that nobody drew.
+ */
+static bool
+generator_is_foreign(SgGenerator *generator, const SgFields *fields)
+{
+	SgSlot	   *slot = generator->slot;
+	const SgLayout *layout = &generator->layout;
+	int64		tick = fields->time << layout->sequence_bits | fields->sequence;
+	uint64		word = pg_atomic_read_u64(&slot->last);
+	SgLease		lease;
+	uint32		serial;
+
+	if (fields->node == 0 ||
+		fields->node != (int64) (word & (uint64) sg_layout_max_node(layout)) ||
+		tick <= (int64) (word >> layout->node_bits))
+		return false;
+
+	/* the number's holders before and after this one */
+	sg_slot_get_lease(slot, &lease, &serial);
+	if (tick < sg_layout_first_tick(layout, lease.from) ||
+		tick > sg_layout_last_tick(layout, lease.until))
+		return false;
+	return !sg_slot_may_have_given(slot, tick, sg_layout_us(layout, fields->time));
+}
+
+/* Warn of an id that another server drew under this one's number. */
+static void
+generator_watch(SgGenerator *generator, int64 id, const SgFields *fields)
+{
+	if (!generator_is_foreign(generator, fields))
+		return;
+	pg_atomic_fetch_add_u64(&generator->slot->foreign_ids, 1);
+	ereport(WARNING,
+			(errcode(ERRCODE_DUPLICATE_OBJECT),
+			 errmsg("id %lld bears this node's number, but was not drawn here", (long long) id),
+			 errdetail("It bears number %lld and the time %s, which generator \"%s\" has not reached.",
+					   (long long) fields->node,
+					   sg_clock_text(sg_layout_us(&generator->layout, fields->time)),
+					   get_rel_name(generator->relid)),
+			 errhint("Another server may draw ids under the same number. See SELECT * FROM seqgen.doctor().")));
+}
+
+/*
  * Make all later ids larger than an id that lies at most max_lead (us) ahead
- * of the clock.
+ * of the clock.  An id that was observed is watched for another server's.
  */
 static void
-generator_raise_above(SgGenerator *generator, int64 id, int64 max_lead)
+generator_raise_above(SgGenerator *generator, int64 id, int64 max_lead, bool observed)
 {
 	const SgLayout *layout = &generator->layout;
 	int64		now = sg_clock_now();
@@ -1079,6 +1129,8 @@ generator_raise_above(SgGenerator *generator, int64 id, int64 max_lead)
 						   sg_clock_text(at), sg_clock_text(now), (long long) max_lead / 1000),
 				 errhint("If the id is right, correct the clock, or increase seqgen.max_lead.")));
 
+	if (observed)
+		generator_watch(generator, id, &fields);
 	for (;;)
 	{
 		/* the node may be another one after a wait */
@@ -1094,7 +1146,7 @@ void
 sg_generator_observe(SgGenerator *generator, int64 id)
 {
 	/* half, so that a poisoned id cannot drag all nodes to the very edge */
-	generator_raise_above(generator, id, (int64) sg_max_lead * 1000 / 2);
+	generator_raise_above(generator, id, (int64) sg_max_lead * 1000 / 2, true);
 }
 
 PG_FUNCTION_INFO_V1(sg_generator_advance);
@@ -1103,13 +1155,16 @@ sg_generator_advance(PG_FUNCTION_ARGS)
 {
 	Oid			relid = PG_GETARG_OID(0);
 	int64		value = PG_GETARG_INT64(1);
+	SgCatalogGenerator row;
 	SgGenerator *generator;
 
 	if (get_rel_name(relid) != NULL &&
 		!object_ownercheck(RelationRelationId, relid, GetUserId()))
 		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_SEQUENCE, get_rel_name(relid));
-	generator = sg_generator_get(relid, SG_KIND_SNOWFLAKE);
-	generator_raise_above(generator, value, (int64) sg_max_lead * 1000);
+	if (!sg_catalog_generator(relid, &row) || sg_kind_is_counter(row.kind))
+		row.kind = SG_KIND_SNOWFLAKE;
+	generator = sg_generator_get(relid, row.kind);
+	generator_raise_above(generator, value, (int64) sg_max_lead * 1000, false);
 	PG_RETURN_VOID();
 }
 
@@ -1309,7 +1364,7 @@ sg_generator_guard(PG_FUNCTION_ARGS)
 	{
 		Oid			relid = sg_catalog_row_relid(trigger->tg_trigtuple, desc);
 
-		if (relid == sg_catalog_default_generator())
+		if (sg_catalog_is_default_generator(relid))
 			ereport(ERROR,
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 					 errmsg("cannot change or remove the default generator")));
@@ -1703,12 +1758,13 @@ generator_relcache_callback(Datum arg, Oid relid)
 	if (!OidIsValid(relid))
 	{
 		validity++;
-		default_relid = InvalidOid;
+		MemSet(default_relids, 0, sizeof(default_relids));
 	}
 	else
 	{
-		if (relid == default_relid)
-			default_relid = InvalidOid;
+		for (int i = 0; i < SG_KIND_COUNT; i++)
+			if (relid == default_relids[i])
+				default_relids[i] = InvalidOid;
 		if (sg_catalog_is_generator_table(relid))
 			validity++;
 		if (generators != NULL && hash_search(generators, &relid, HASH_FIND, NULL) != NULL)
@@ -1761,6 +1817,7 @@ state_add(SgSlot *slot, void *arg)
 	state->reservations = (int64) pg_atomic_read_u64(&slot->reservations);
 	state->waits = (int64) pg_atomic_read_u64(&slot->waits);
 	state->steps_back = (int64) pg_atomic_read_u64(&slot->steps_back);
+	state->foreign_ids = (int64) pg_atomic_read_u64(&slot->foreign_ids);
 }
 
 int
@@ -1787,6 +1844,7 @@ state_reset(SgSlot *slot, void *arg)
 	pg_atomic_write_u64(&slot->reservations, 0);
 	pg_atomic_write_u64(&slot->waits, 0);
 	pg_atomic_write_u64(&slot->steps_back, 0);
+	pg_atomic_write_u64(&slot->foreign_ids, 0);
 }
 
 void
