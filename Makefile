@@ -16,6 +16,7 @@ OBJS = \
 	src/block.o \
 	src/bound.o \
 	src/catalog.o \
+	src/citus.o \
 	src/clock.o \
 	src/coordinator.o \
 	src/counter.o \
@@ -39,6 +40,7 @@ OBJS = \
 	src/slot.o \
 	src/snowflake.o \
 	src/supply.o \
+	src/window.o \
 	src/worker.o
 
 # In this order; a new test/sql/NAME.sql must be added here.
@@ -66,7 +68,8 @@ PROVE_TESTS = test/t/*.pl
 UNIT = \
 	block_test \
 	identity_text_test \
-	layout_test
+	layout_test \
+	window_test
 
 EXTRA_CLEAN = $(addprefix test/unit/,$(UNIT)) \
 	src/*.new src/*.tmp bench/*.o bench/*.bc bench/*.so

@@ -96,11 +96,17 @@ citus_has_nodes(bool *readable)
 }
 
 bool
+sg_citus_is_installed(void)
+{
+	return OidIsValid(get_extension_oid("citus", true));
+}
+
+bool
 sg_citus_number(int64 *number, int *group)
 {
 	bool		readable = true;
 
-	if (!OidIsValid(get_extension_oid("citus", true)))
+	if (!sg_citus_is_installed())
 		return false;
 
 	*group = citus_local_group();

@@ -19,4 +19,7 @@
  */
 extern bool sg_citus_number(int64 *number, int *group);
 
+/* Does this database have the extension citus? */
+extern bool sg_citus_is_installed(void);
+
 #endif							/* SEQGEN_CITUS_H */

@@ -41,25 +41,27 @@ sg_window_start(int64 min_value, int64 max_value)
 int64
 sg_window_put(int64 start, const SgLayout *layout, int64 bound)
 {
-	int			shift = window_shift(layout);
-	int64		left_out = (INT64CONST(1) << shift) - 1;
+	int			shift;
 
 	if (start == 0)
 		return bound;
 	if (bound <= 0)
 		return start;
-	return start + (bound >> shift) + ((bound & left_out) != 0 ? 1 : 0);
+	shift = window_shift(layout);
+	return start + (bound >> shift) +
+		((bound & ((INT64CONST(1) << shift) - 1)) != 0 ? 1 : 0);
 }
 
 int64
 sg_window_get(int64 start, const SgLayout *layout, int64 value)
 {
-	int			shift = window_shift(layout);
+	int			shift;
 
 	if (start == 0)
 		return value;
 	if (value <= start)
 		return 0;
+	shift = window_shift(layout);
 	if (value - start > sg_layout_max_id(layout) >> shift)
 		return sg_layout_max_id(layout);
 	return (value - start) << shift;
