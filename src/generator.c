@@ -1694,8 +1694,6 @@ generator_process_utility(PlannedStmt *pstmt, const char *queryString,
 	if (restart)
 	{
 		storage_replaced = true;
-		/* a statement that changed limits leaves that to its caller */
-		CommandCounterIncrement();
 		generators_carry_bounds();
 	}
 }
