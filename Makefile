@@ -16,6 +16,7 @@ OBJS = \
 	src/block.o \
 	src/bound.o \
 	src/catalog.o \
+	src/citus.o \
 	src/clock.o \
 	src/coordinator.o \
 	src/counter.o \
@@ -50,6 +51,7 @@ OBJS = \
 	src/supply.o \
 	src/tenure.o \
 	src/tenure_rule.o \
+	src/window.o \
 	src/worker.o
 
 # In this order; a new test/sql/NAME.sql must be added here.
@@ -82,7 +84,8 @@ UNIT = \
 	layout_test \
 	lease_test \
 	located_bits_test \
-	tenure_rule_test
+	tenure_rule_test \
+	window_test
 
 EXTRA_CLEAN = $(addprefix test/unit/,$(UNIT)) \
 	src/*.new src/*.tmp bench/*.o bench/*.bc bench/*.so

@@ -739,6 +739,13 @@ CREATE FUNCTION snowflake_nextval(generator regclass) RETURNS bigint
 
 COMMENT ON FUNCTION snowflake_nextval(regclass) IS 'next id of a generator';
 
+-- with the layout in the call a generator needs no row of its own on this node
+CREATE FUNCTION snowflake_nextval(generator regclass, layout text) RETURNS bigint
+	AS 'MODULE_PATHNAME', 'sg_snowflake_nextval_layout' LANGUAGE C VOLATILE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION snowflake_nextval(regclass, text)
+	IS 'next id of a generator of that layout, or of a sequence that serves as one';
+
 CREATE FUNCTION snowflake_nextvals(n integer) RETURNS SETOF bigint
 	AS 'MODULE_PATHNAME', 'sg_snowflake_nextvals' LANGUAGE C VOLATILE STRICT PARALLEL SAFE ROWS 1000;
 
@@ -748,6 +755,12 @@ CREATE FUNCTION snowflake_nextvals(n integer, generator regclass) RETURNS SETOF 
 	AS 'MODULE_PATHNAME', 'sg_snowflake_nextvals' LANGUAGE C VOLATILE STRICT PARALLEL SAFE ROWS 1000;
 
 COMMENT ON FUNCTION snowflake_nextvals(integer, regclass) IS 'the next n ids of a generator';
+
+CREATE FUNCTION snowflake_nextvals(n integer, generator regclass, layout text) RETURNS SETOF bigint
+	AS 'MODULE_PATHNAME', 'sg_snowflake_nextvals' LANGUAGE C VOLATILE STRICT PARALLEL SAFE ROWS 1000;
+
+COMMENT ON FUNCTION snowflake_nextvals(integer, regclass, text)
+	IS 'the next n ids of a generator of that layout, or of a sequence that serves as one';
 
 -- restricted: a parallel worker does not know what its leader's session drew
 CREATE FUNCTION snowflake_currval() RETURNS bigint
@@ -772,6 +785,12 @@ CREATE FUNCTION snowflake_observe(id bigint, generator regclass) RETURNS void
 COMMENT ON FUNCTION snowflake_observe(bigint, regclass)
 	IS 'make all later ids of a generator larger than an id seen from another node; warns of one that bears this node''s number and is above all that was drawn here';
 
+CREATE FUNCTION snowflake_observe(id bigint, generator regclass, layout text) RETURNS void
+	AS 'MODULE_PATHNAME', 'sg_snowflake_observe' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION snowflake_observe(bigint, regclass, text)
+	IS 'the same for a generator of that layout, or a sequence that serves as one';
+
 CREATE FUNCTION snowflake_nextval_after(id bigint) RETURNS bigint
 	AS 'MODULE_PATHNAME', 'sg_snowflake_nextval_after' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 
@@ -784,11 +803,19 @@ CREATE FUNCTION snowflake_nextval_after(id bigint, generator regclass) RETURNS b
 COMMENT ON FUNCTION snowflake_nextval_after(bigint, regclass)
 	IS 'next id of a generator, larger than an id seen from another node';
 
+CREATE FUNCTION snowflake_nextval_after(id bigint, generator regclass, layout text) RETURNS bigint
+	AS 'MODULE_PATHNAME', 'sg_snowflake_nextval_after' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION snowflake_nextval_after(bigint, regclass, text)
+	IS 'the same for a generator of that layout, or a sequence that serves as one';
+
 -- ids from elsewhere move this node's generators: whoever may bring them is a choice
 REVOKE EXECUTE ON FUNCTION snowflake_observe(bigint) FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION snowflake_observe(bigint, regclass) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION snowflake_observe(bigint, regclass, text) FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION snowflake_nextval_after(bigint) FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION snowflake_nextval_after(bigint, regclass) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION snowflake_nextval_after(bigint, regclass, text) FROM PUBLIC;
 
 CREATE FUNCTION snowflake_create(name text, layout text DEFAULT 'default',
 		increment integer DEFAULT 1, if_not_exists boolean DEFAULT false)
