@@ -137,9 +137,10 @@ CREATE CAST (regclass AS seqgen.reggenerator) WITHOUT FUNCTION AS ASSIGNMENT;
 -- no foreign key: a parallel restore may load this table before seqgen.layout
 CREATE TABLE seqgen.generator (
 	generator seqgen.reggenerator PRIMARY KEY,
-	kind name NOT NULL CHECK (kind IN ('snowflake', 'range')),
+	kind name NOT NULL CHECK (kind IN ('snowflake', 'range', 'located')),
 	layout name,
-	CHECK ((layout IS NULL) = (kind IN ('range')))
+	CHECK ((layout IS NULL) = (kind IN ('range'))),
+	CHECK (kind <> 'located' OR layout = 'default')
 );
 
 COMMENT ON TABLE seqgen.generator IS 'sequences that are generators, with their kind and layout';
@@ -584,7 +585,8 @@ COMMENT ON COLUMN seqgen.node.length IS 'what was leased last';
 COMMENT ON COLUMN seqgen.node.conflicts IS 'how often somebody else was found to hold it, too';
 
 CREATE TABLE seqgen.node_history (
-	serial bigint PRIMARY KEY,
+	ledger_id uuid,
+	serial bigint,
 	bits smallint NOT NULL,
 	datacenter integer NOT NULL,
 	number integer NOT NULL,
@@ -593,7 +595,8 @@ CREATE TABLE seqgen.node_history (
 	location text NOT NULL,
 	generation bigint NOT NULL,
 	valid_from timestamptz NOT NULL,
-	valid_until timestamptz
+	valid_until timestamptz,
+	PRIMARY KEY (ledger_id, serial)
 );
 
 CREATE INDEX node_history_number ON seqgen.node_history (bits, datacenter, number, valid_from);
@@ -736,6 +739,13 @@ CREATE FUNCTION snowflake_nextval(generator regclass) RETURNS bigint
 
 COMMENT ON FUNCTION snowflake_nextval(regclass) IS 'next id of a generator';
 
+-- with the layout in the call a generator needs no row of its own on this node
+CREATE FUNCTION snowflake_nextval(generator regclass, layout text) RETURNS bigint
+	AS 'MODULE_PATHNAME', 'sg_snowflake_nextval_layout' LANGUAGE C VOLATILE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION snowflake_nextval(regclass, text)
+	IS 'next id of a generator of that layout, or of a sequence that serves as one';
+
 CREATE FUNCTION snowflake_nextvals(n integer) RETURNS SETOF bigint
 	AS 'MODULE_PATHNAME', 'sg_snowflake_nextvals' LANGUAGE C VOLATILE STRICT PARALLEL SAFE ROWS 1000;
 
@@ -745,6 +755,12 @@ CREATE FUNCTION snowflake_nextvals(n integer, generator regclass) RETURNS SETOF 
 	AS 'MODULE_PATHNAME', 'sg_snowflake_nextvals' LANGUAGE C VOLATILE STRICT PARALLEL SAFE ROWS 1000;
 
 COMMENT ON FUNCTION snowflake_nextvals(integer, regclass) IS 'the next n ids of a generator';
+
+CREATE FUNCTION snowflake_nextvals(n integer, generator regclass, layout text) RETURNS SETOF bigint
+	AS 'MODULE_PATHNAME', 'sg_snowflake_nextvals' LANGUAGE C VOLATILE STRICT PARALLEL SAFE ROWS 1000;
+
+COMMENT ON FUNCTION snowflake_nextvals(integer, regclass, text)
+	IS 'the next n ids of a generator of that layout, or of a sequence that serves as one';
 
 -- restricted: a parallel worker does not know what its leader's session drew
 CREATE FUNCTION snowflake_currval() RETURNS bigint
@@ -761,13 +777,19 @@ CREATE FUNCTION snowflake_observe(id bigint) RETURNS void
 	AS 'MODULE_PATHNAME', 'sg_snowflake_observe' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION snowflake_observe(bigint)
-	IS 'make all later ids of the default generator larger than an id seen from another node';
+	IS 'make all later ids of the default generator larger than an id seen from another node; warns of one that bears this node''s number and is above all that was drawn here';
 
 CREATE FUNCTION snowflake_observe(id bigint, generator regclass) RETURNS void
 	AS 'MODULE_PATHNAME', 'sg_snowflake_observe' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION snowflake_observe(bigint, regclass)
-	IS 'make all later ids of a generator larger than an id seen from another node';
+	IS 'make all later ids of a generator larger than an id seen from another node; warns of one that bears this node''s number and is above all that was drawn here';
+
+CREATE FUNCTION snowflake_observe(id bigint, generator regclass, layout text) RETURNS void
+	AS 'MODULE_PATHNAME', 'sg_snowflake_observe' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION snowflake_observe(bigint, regclass, text)
+	IS 'the same for a generator of that layout, or a sequence that serves as one';
 
 CREATE FUNCTION snowflake_nextval_after(id bigint) RETURNS bigint
 	AS 'MODULE_PATHNAME', 'sg_snowflake_nextval_after' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
@@ -781,11 +803,19 @@ CREATE FUNCTION snowflake_nextval_after(id bigint, generator regclass) RETURNS b
 COMMENT ON FUNCTION snowflake_nextval_after(bigint, regclass)
 	IS 'next id of a generator, larger than an id seen from another node';
 
+CREATE FUNCTION snowflake_nextval_after(id bigint, generator regclass, layout text) RETURNS bigint
+	AS 'MODULE_PATHNAME', 'sg_snowflake_nextval_after' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION snowflake_nextval_after(bigint, regclass, text)
+	IS 'the same for a generator of that layout, or a sequence that serves as one';
+
 -- ids from elsewhere move this node's generators: whoever may bring them is a choice
 REVOKE EXECUTE ON FUNCTION snowflake_observe(bigint) FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION snowflake_observe(bigint, regclass) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION snowflake_observe(bigint, regclass, text) FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION snowflake_nextval_after(bigint) FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION snowflake_nextval_after(bigint, regclass) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION snowflake_nextval_after(bigint, regclass, text) FROM PUBLIC;
 
 CREATE FUNCTION snowflake_create(name text, layout text DEFAULT 'default',
 		increment integer DEFAULT 1, if_not_exists boolean DEFAULT false)
@@ -805,30 +835,35 @@ COMMENT ON FUNCTION snowflake_attach(regclass, text)
 --
 -- snowflake: reading ids
 --
--- The forms without a layout are immutable, as the default layout never
--- changes: they serve in indexes, generated columns and partition bounds.
+-- The forms without a layout that read one field are immutable, as the default
+-- layout never changes: they serve in indexes, generated columns and partition
+-- bounds.  snowflake_decode is not: location comes from the registry of node
+-- numbers.
 --
 
 CREATE FUNCTION snowflake_decode(id bigint,
-		OUT "time" timestamptz, OUT node integer, OUT sequence integer)
-	RETURNS record
-	AS 'MODULE_PATHNAME', 'sg_snowflake_decode' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-
-COMMENT ON FUNCTION snowflake_decode(bigint) IS 'time, node and sequence of an id of the default layout';
-
-CREATE FUNCTION snowflake_decode(id bigint, generator regclass,
-		OUT "time" timestamptz, OUT node integer, OUT sequence integer)
-	RETURNS record
-	AS 'MODULE_PATHNAME', 'sg_snowflake_decode_generator' LANGUAGE C STABLE STRICT PARALLEL SAFE;
-
-COMMENT ON FUNCTION snowflake_decode(bigint, regclass) IS 'time, node and sequence of an id of a generator';
-
-CREATE FUNCTION snowflake_decode(id bigint, layout text,
-		OUT "time" timestamptz, OUT node integer, OUT sequence integer)
+		OUT "time" timestamptz, OUT node integer, OUT sequence integer,
+		OUT datacenter integer, OUT location text)
 	RETURNS record
 	AS 'MODULE_PATHNAME', 'sg_snowflake_decode' LANGUAGE C STABLE STRICT PARALLEL SAFE;
 
-COMMENT ON FUNCTION snowflake_decode(bigint, text) IS 'time, node and sequence of an id of a layout';
+COMMENT ON FUNCTION snowflake_decode(bigint) IS 'time, node, sequence, datacenter and location of an id of the default layout';
+
+CREATE FUNCTION snowflake_decode(id bigint, generator regclass,
+		OUT "time" timestamptz, OUT node integer, OUT sequence integer,
+		OUT datacenter integer, OUT location text)
+	RETURNS record
+	AS 'MODULE_PATHNAME', 'sg_snowflake_decode_generator' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION snowflake_decode(bigint, regclass) IS 'time, node, sequence, datacenter and location of an id of a generator';
+
+CREATE FUNCTION snowflake_decode(id bigint, layout text,
+		OUT "time" timestamptz, OUT node integer, OUT sequence integer,
+		OUT datacenter integer, OUT location text)
+	RETURNS record
+	AS 'MODULE_PATHNAME', 'sg_snowflake_decode' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION snowflake_decode(bigint, text) IS 'time, node, sequence, datacenter and location of an id of a layout';
 
 CREATE FUNCTION snowflake_timestamp(id bigint) RETURNS timestamptz
 	AS 'MODULE_PATHNAME', 'sg_snowflake_timestamp' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
@@ -935,6 +970,41 @@ GRANT USAGE ON SEQUENCE seqgen.snowflake_default TO PUBLIC;
 
 
 --
+-- located: uuids that tell when, where and by which server they were drawn
+--
+
+CREATE FUNCTION located_nextval() RETURNS uuid
+	AS 'MODULE_PATHNAME', 'sg_located_nextval' LANGUAGE C VOLATILE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION located_nextval()
+	IS 'next located id: a uuid of version 8 with time, location, server and counter, larger than all before on this server';
+
+CREATE FUNCTION located_decode(id uuid,
+		OUT "time" timestamptz, OUT zone integer, OUT datacenter integer, OUT rack integer,
+		OUT server integer, OUT counter integer)
+	RETURNS record
+	AS 'MODULE_PATHNAME', 'sg_located_decode' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION located_decode(uuid) IS 'time, location, server and counter of a located id';
+
+CREATE FUNCTION located_timestamp(id uuid) RETURNS timestamptz
+	AS 'MODULE_PATHNAME', 'sg_located_timestamp' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION located_timestamp(uuid) IS 'time of a located id';
+
+-- the generator of located_nextval()
+CREATE SEQUENCE seqgen.located_default;
+
+COMMENT ON SEQUENCE seqgen.located_default IS 'the generator of located ids';
+
+INSERT INTO seqgen.generator (generator, kind, layout)
+	VALUES ('seqgen.located_default', 'located', 'default');
+
+-- every table of every user may have it as its default
+GRANT USAGE ON SEQUENCE seqgen.located_default TO PUBLIC;
+
+
+--
 -- what pg_dump takes along: not what the extension makes itself, and no row of
 -- a sequence that is gone
 --
@@ -942,8 +1012,10 @@ GRANT USAGE ON SEQUENCE seqgen.snowflake_default TO PUBLIC;
 SELECT pg_catalog.pg_extension_config_dump('seqgen.layout', 'WHERE NOT builtin');
 SELECT pg_catalog.pg_extension_config_dump('seqgen.generator', $$
 	WHERE generator <> 'seqgen.snowflake_default'::pg_catalog.regclass
+	  AND generator <> 'seqgen.located_default'::pg_catalog.regclass
 	  AND EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = generator)$$);
 SELECT pg_catalog.pg_extension_config_dump('seqgen.snowflake_default', '');
+SELECT pg_catalog.pg_extension_config_dump('seqgen.located_default', '');
 SELECT pg_catalog.pg_extension_config_dump('seqgen.range_generator', $$
 	WHERE EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = generator)
 	  AND EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = cursor)$$);
@@ -1097,6 +1169,102 @@ GRANT EXECUTE ON FUNCTION seqgen.range_block_state() TO pg_monitor;
 
 
 --
+-- node: what this node holds
+--
+-- None of it is dumped: a copy of a database has no number.
+--
+
+CREATE TABLE seqgen.node_lease (
+	bits smallint,
+	datacenter integer,
+	number integer NOT NULL,
+	generation bigint NOT NULL,
+	valid_from timestamptz,
+	valid_until timestamptz,
+	length bigint NOT NULL,
+	key uuid,
+	state name NOT NULL CHECK (state IN ('asked', 'held', 'refused')),
+	node uuid NOT NULL,
+	running uuid NOT NULL,
+	identity text NOT NULL,
+	ledger_id uuid,
+	message text,
+	PRIMARY KEY (bits, datacenter),
+	CHECK (state <> 'held' OR number > 0 AND valid_from IS NOT NULL AND valid_until IS NOT NULL)
+);
+
+COMMENT ON TABLE seqgen.node_lease IS 'node numbers that this node has from its coordinator, or has asked for';
+COMMENT ON COLUMN seqgen.node_lease.bits IS 'width of the number; 0 for one that is set by hand';
+COMMENT ON COLUMN seqgen.node_lease.datacenter IS 'for layouts that carry it in the id, else -1';
+COMMENT ON COLUMN seqgen.node_lease.number IS '0 if none was granted yet';
+COMMENT ON COLUMN seqgen.node_lease.generation IS 'the highest that the coordinator has told; 0 if none';
+COMMENT ON COLUMN seqgen.node_lease.valid_from IS 'no id bears an earlier time';
+COMMENT ON COLUMN seqgen.node_lease.valid_until
+	IS 'every id bears an earlier time; of a number that is set by hand: how long it is registered';
+COMMENT ON COLUMN seqgen.node_lease.length IS 'of the lease, in microseconds';
+COMMENT ON COLUMN seqgen.node_lease.key IS 'of the request that is under way';
+COMMENT ON COLUMN seqgen.node_lease.node IS 'name under which it was asked for';
+COMMENT ON COLUMN seqgen.node_lease.running IS 'life of the server that made sure of it last';
+COMMENT ON COLUMN seqgen.node_lease.identity IS 'which server that was';
+COMMENT ON COLUMN seqgen.node_lease.ledger_id IS 'the ledger of the coordinator that answered last';
+COMMENT ON COLUMN seqgen.node_lease.message IS 'why the last request came to nothing';
+
+-- always, for rows that a logical replication worker applies are to be left out
+CREATE TRIGGER node_lease_guard BEFORE INSERT OR UPDATE OR DELETE ON seqgen.node_lease
+	FOR EACH ROW EXECUTE FUNCTION seqgen.range_guard();
+ALTER TABLE seqgen.node_lease ENABLE ALWAYS TRIGGER node_lease_guard;
+
+CREATE TRIGGER node_lease_truncate BEFORE TRUNCATE ON seqgen.node_lease
+	FOR EACH STATEMENT EXECUTE FUNCTION seqgen.range_guard();
+ALTER TABLE seqgen.node_lease ENABLE ALWAYS TRIGGER node_lease_truncate;
+
+CREATE FUNCTION seqgen.node_own(OUT number bigint, OUT origin text, OUT "now" timestamptz)
+	RETURNS record
+	AS 'MODULE_PATHNAME', 'sg_node_own' LANGUAGE C VOLATILE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION seqgen.node_own()
+	IS 'the node number of this database that is set or Citus'', else NULL, and the time by seqgen''s clock';
+
+CREATE VIEW seqgen.node_number AS
+	SELECT n.bits, n.datacenter, n.number, n.origin, n.generation, n.valid_from, n.valid_until, n.state, n.message,
+		   (SELECT string_agg(s.srvname, ', ' ORDER BY s.srvname)
+			  FROM pg_catalog.pg_foreign_server s JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = s.srvfdw
+			 WHERE w.fdwname = 'seqgen_coordinator') AS coordinator,
+		   n.renew_at
+	  FROM seqgen.node_own() o,
+	   LATERAL (
+			SELECT l.bits::integer, l.datacenter, nullif(l.number, 0)::bigint AS number, o.origin,
+				   nullif(l.generation, 0) AS generation,
+				   nullif(l.valid_from, to_timestamp(0)) AS valid_from, l.valid_until,
+				   CASE WHEN l.state = 'held' AND l.valid_until <= o."now" THEN 'ended' ELSE l.state::text END AS state,
+				   l.message, l.valid_until - l.length * 2 / 3 * interval '1 microsecond' AS renew_at
+			  FROM seqgen.node_lease l
+			 WHERE o.number IS NULL AND l.bits > 0
+			UNION ALL
+			SELECT 0, -1, o.number, o.origin, l.generation, NULL, NULL, coalesce(l.state::text, 'set'),
+				   l.message, l.valid_until - l.length * 2 / 3 * interval '1 microsecond'
+			  FROM (SELECT) u LEFT JOIN seqgen.node_lease l ON l.bits = 0 AND l.number = o.number
+			 WHERE o.number IS NOT NULL) n;
+
+COMMENT ON VIEW seqgen.node_number IS 'the node numbers of this database, and where they come from';
+COMMENT ON COLUMN seqgen.node_number.bits IS 'width of the number; 0 for one that serves for all widths';
+COMMENT ON COLUMN seqgen.node_number.datacenter IS 'for layouts that carry it in the id, else -1';
+COMMENT ON COLUMN seqgen.node_number.origin IS 'set, citus or leased';
+COMMENT ON COLUMN seqgen.node_number.valid_from IS 'no id bears an earlier time; NULL for always';
+COMMENT ON COLUMN seqgen.node_number.valid_until IS 'every id bears an earlier time; NULL for always';
+COMMENT ON COLUMN seqgen.node_number.state
+	IS 'asked, held, ended or refused; set: not registered with a coordinator';
+COMMENT ON COLUMN seqgen.node_number.message IS 'why the last request to the coordinator came to nothing';
+COMMENT ON COLUMN seqgen.node_number.coordinator IS 'foreign server that names the coordinator';
+COMMENT ON COLUMN seqgen.node_number.renew_at IS 'when the background worker renews it';
+
+REVOKE ALL ON seqgen.node_number FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION seqgen.node_own() FROM PUBLIC;
+GRANT SELECT ON seqgen.node_lease, seqgen.node_number TO pg_monitor;
+GRANT EXECUTE ON FUNCTION seqgen.node_own() TO pg_monitor;
+
+
+--
 -- coordinator: the wrapper
 --
 -- A foreign server of this wrapper and a user mapping for the extension's owner
@@ -1126,7 +1294,7 @@ COMMENT ON FOREIGN DATA WRAPPER seqgen_coordinator
 CREATE FUNCTION seqgen.generator_state(
 		OUT generator regclass, OUT last_value bigint, OUT durable_bound bigint,
 		OUT lead interval, OUT issued bigint, OUT reservations bigint,
-		OUT waits bigint, OUT clock_steps_back bigint)
+		OUT waits bigint, OUT clock_steps_back bigint, OUT foreign_ids bigint)
 	RETURNS SETOF record
 	AS 'MODULE_PATHNAME', 'sg_generator_state' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
 
@@ -1137,14 +1305,18 @@ CREATE VIEW seqgen.stat_generator AS
 		   coalesce(s.issued, 0) AS issued,
 		   coalesce(s.reservations, 0) AS reservations,
 		   coalesce(s.waits, 0) AS waits,
-		   coalesce(s.clock_steps_back, 0) AS clock_steps_back
+		   coalesce(s.clock_steps_back, 0) AS clock_steps_back,
+		   coalesce(s.foreign_ids, 0) AS foreign_ids
 	  FROM seqgen.generator g LEFT JOIN seqgen.generator_state() s ON s.generator::oid = g.generator::oid;
 
 COMMENT ON VIEW seqgen.stat_generator IS 'generators of this database, and what they did since the server started';
+COMMENT ON COLUMN seqgen.stat_generator.foreign_ids
+	IS 'ids observed that bear this node''s number, but were not drawn here: another server uses the number';
 
 CREATE FUNCTION seqgen.backend_state(
 		OUT pid integer, OUT prepared_xid xid, OUT database oid,
-		OUT snowflake_issued bigint, OUT range_issued bigint, OUT last_value bigint,
+		OUT snowflake_issued bigint, OUT range_issued bigint, OUT located_issued bigint,
+		OUT last_value bigint,
 		OUT transaction_floor timestamptz)
 	RETURNS SETOF record
 	AS 'MODULE_PATHNAME', 'sg_backend_state' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
@@ -1152,7 +1324,8 @@ CREATE FUNCTION seqgen.backend_state(
 COMMENT ON FUNCTION seqgen.backend_state() IS 'sessions and prepared transactions that drew ids';
 
 CREATE VIEW seqgen.stat_backend AS
-	SELECT b.pid, b.prepared_xid, d.datname, b.snowflake_issued, b.range_issued, b.last_value, b.transaction_floor
+	SELECT b.pid, b.prepared_xid, d.datname, b.snowflake_issued, b.range_issued, b.located_issued,
+		   b.last_value, b.transaction_floor
 	  FROM seqgen.backend_state() b LEFT JOIN pg_catalog.pg_database d ON d.oid = b.database;
 
 COMMENT ON VIEW seqgen.stat_backend IS 'sessions and prepared transactions that drew ids';
