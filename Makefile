@@ -19,6 +19,7 @@ OBJS = \
 	src/clock.o \
 	src/coordinator.o \
 	src/counter.o \
+	src/doctor.o \
 	src/generator.o \
 	src/guc.o \
 	src/hold.o \
@@ -56,6 +57,7 @@ REGRESS = \
 	monitor \
 	security \
 	coordinator \
+	doctor \
 	range_security
 REGRESS_OPTS = --inputdir=test
 REGRESS_PREP = check-server
