@@ -274,11 +274,19 @@ CREATE TABLE seqgen.range_ledger (
 	system_identifier bigint NOT NULL DEFAULT 0,
 	seen_epoch bigint NOT NULL DEFAULT 0,
 	seen_number bigint NOT NULL DEFAULT 0,
+	lease_system_identifier bigint NOT NULL DEFAULT 0,
+	lease_generation bigint NOT NULL DEFAULT 0,
+	lease_held_generation bigint NOT NULL DEFAULT 0,
+	lease_hold_until bigint NOT NULL DEFAULT 0,
+	lease_longest bigint NOT NULL DEFAULT 0,
 	database oid NOT NULL DEFAULT 0,
 	timeline integer NOT NULL DEFAULT 0,
+	lease_database oid NOT NULL DEFAULT 0,
+	lease_timeline integer NOT NULL DEFAULT 0,
 	shared boolean NOT NULL DEFAULT false,
 	synchronous boolean NOT NULL DEFAULT false,
 	held boolean NOT NULL DEFAULT false,
+	lease_synchronous boolean NOT NULL DEFAULT false,
 	only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row)
 );
 
@@ -293,6 +301,15 @@ COMMENT ON COLUMN seqgen.range_ledger.seen_number IS 'likewise';
 COMMENT ON COLUMN seqgen.range_ledger.shared IS 'has a block been given to anybody but this database''s own worker?';
 COMMENT ON COLUMN seqgen.range_ledger.synchronous IS 'has a synchronous standby confirmed all that was given out?';
 COMMENT ON COLUMN seqgen.range_ledger.held IS 'a node knew more than this ledger; seqgen.range_resume() ends it';
+COMMENT ON COLUMN seqgen.range_ledger.lease_system_identifier IS 'of the server that node numbers were leased on last; 0 is none';
+COMMENT ON COLUMN seqgen.range_ledger.lease_database IS 'likewise';
+COMMENT ON COLUMN seqgen.range_ledger.lease_timeline IS 'likewise';
+COMMENT ON COLUMN seqgen.range_ledger.lease_generation IS 'grows with every lease of a node number, renewal and release';
+COMMENT ON COLUMN seqgen.range_ledger.lease_held_generation IS 'what a node knows up to it leads to no other hold of leases';
+COMMENT ON COLUMN seqgen.range_ledger.lease_hold_until
+	IS 'us since 1970: until then no number is leased anew, and from then on all windows begin that are';
+COMMENT ON COLUMN seqgen.range_ledger.lease_longest IS 'us: how far ahead of the clock a window has ended at most';
+COMMENT ON COLUMN seqgen.range_ledger.lease_synchronous IS 'has a synchronous standby confirmed all leases?';
 
 CREATE FUNCTION seqgen.range_guard() RETURNS trigger
 	AS 'MODULE_PATHNAME', 'sg_range_guard' LANGUAGE C;
@@ -313,7 +330,11 @@ COMMENT ON FUNCTION seqgen.range_ledger_guard() IS 'puts what a restore brings i
 REVOKE EXECUTE ON FUNCTION seqgen.range_guard(), seqgen.range_allocation_guard(),
 	seqgen.range_ledger_guard() FROM PUBLIC;
 
-INSERT INTO seqgen.range_ledger (id) VALUES (gen_random_uuid());
+-- leases served here from the beginning: what is lost of them even if all are is noticed
+INSERT INTO seqgen.range_ledger (id, lease_system_identifier, lease_database, lease_timeline)
+	SELECT gen_random_uuid(), s.system_identifier, d.oid,
+		   ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::integer
+	  FROM pg_control_system() s, pg_database d WHERE d.datname = current_database();
 
 -- always, for rows that a logical replication worker applies are to be left out
 CREATE TRIGGER range_guard BEFORE INSERT OR UPDATE OR DELETE ON seqgen.range_generator
@@ -503,6 +524,208 @@ GRANT SELECT ON seqgen.range_generator, seqgen.range_allocation, seqgen.range_no
 
 
 --
+-- node: the registry
+--
+-- What a coordinator keeps of node numbers: who has which, for which window of
+-- id time, and who had it before.  None of it is dumped: a copy of a registry
+-- has given out nothing, and the state of the ledger, which is dumped, tells it
+-- to wait until all windows of the original have ended.
+--
+-- Numbers of bits 0 are set by hand on their nodes, and only registered.
+--
+
+CREATE TABLE seqgen.node (
+	bits smallint NOT NULL CHECK (bits = 0 OR bits BETWEEN 2 AND 30),
+	datacenter integer NOT NULL CHECK (datacenter BETWEEN -1 AND 255),
+	number integer NOT NULL CHECK (number > 0),
+	state name NOT NULL CHECK (state IN ('held', 'released')),
+	node uuid NOT NULL,
+	role name NOT NULL,
+	identity text NOT NULL CHECK (length(identity) <= 200),
+	running uuid NOT NULL,
+	address inet,
+	name text CHECK (length(name) BETWEEN 1 AND 64),
+	location text NOT NULL CHECK (length(location) <= 64),
+	generation bigint NOT NULL,
+	key uuid NOT NULL,
+	valid_from timestamptz NOT NULL,
+	valid_until timestamptz NOT NULL CHECK (isfinite(valid_until)),
+	length interval NOT NULL,
+	granted_at timestamptz NOT NULL,
+	last_seen timestamptz NOT NULL,
+	conflicts bigint NOT NULL DEFAULT 0,
+	PRIMARY KEY (bits, datacenter, number),
+	CHECK (valid_from < valid_until)
+) WITH (fillfactor = 80);
+
+-- the free number whose window ended longest ago
+CREATE INDEX node_free ON seqgen.node (bits, datacenter, valid_until, number);
+
+-- an attempt that is repeated, and a node that comes back
+CREATE INDEX node_key ON seqgen.node (key);
+CREATE INDEX node_node ON seqgen.node (node);
+
+COMMENT ON TABLE seqgen.node IS 'node numbers that this coordinator leased or registered, with their last holders';
+COMMENT ON COLUMN seqgen.node.bits IS 'width of the number; 0 for one that was set by hand on its node';
+COMMENT ON COLUMN seqgen.node.datacenter IS 'for layouts that carry it in the id, else -1';
+COMMENT ON COLUMN seqgen.node.state IS 'held, or released by hand: then it is not renewed any more';
+COMMENT ON COLUMN seqgen.node.node IS 'the holder''s name; with role and identity it is the holder';
+COMMENT ON COLUMN seqgen.node.role IS 'login role';
+COMMENT ON COLUMN seqgen.node.identity
+	IS 'system identifier/timeline/database oid/device:inode of pg_control/boot id';
+COMMENT ON COLUMN seqgen.node.running IS 'incarnation that asked last';
+COMMENT ON COLUMN seqgen.node.name IS 'given by seqgen.node_rename()';
+COMMENT ON COLUMN seqgen.node.location IS 'zone/datacenter/rack, or empty';
+COMMENT ON COLUMN seqgen.node.generation IS 'grows with every grant, renewal and release, over all numbers';
+COMMENT ON COLUMN seqgen.node.key IS 'of the attempt that was granted last';
+COMMENT ON COLUMN seqgen.node.valid_from IS 'no id of the holder bears an earlier time';
+COMMENT ON COLUMN seqgen.node.valid_until
+	IS 'every id of the holder bears an earlier time; of a number set by hand: how long it stays registered';
+COMMENT ON COLUMN seqgen.node.length IS 'what was leased last';
+COMMENT ON COLUMN seqgen.node.conflicts IS 'how often somebody else was found to hold it, too';
+
+CREATE TABLE seqgen.node_history (
+	ledger_id uuid,
+	serial bigint,
+	bits smallint NOT NULL,
+	datacenter integer NOT NULL,
+	number integer NOT NULL,
+	node uuid NOT NULL,
+	name text,
+	location text NOT NULL,
+	generation bigint NOT NULL,
+	valid_from timestamptz NOT NULL,
+	valid_until timestamptz,
+	PRIMARY KEY (ledger_id, serial)
+);
+
+CREATE INDEX node_history_number ON seqgen.node_history (bits, datacenter, number, valid_from);
+
+COMMENT ON TABLE seqgen.node_history
+	IS 'who had which node number when, for ever: on a coordinator, and a copy on its nodes';
+COMMENT ON COLUMN seqgen.node_history.serial IS 'the generation of the grant; rows show up in its order';
+COMMENT ON COLUMN seqgen.node_history.valid_from IS 'the holder''s ids bear no earlier time';
+COMMENT ON COLUMN seqgen.node_history.valid_until IS 'the holder''s ids bear earlier times; NULL if nobody had it after that';
+
+CREATE FUNCTION seqgen.node_guard() RETURNS trigger
+	AS 'MODULE_PATHNAME', 'sg_node_guard' LANGUAGE C;
+
+COMMENT ON FUNCTION seqgen.node_guard() IS 'lets nobody but the extension change the registry of node numbers';
+
+-- only the extension's own triggers have a use for it
+REVOKE EXECUTE ON FUNCTION seqgen.node_guard() FROM PUBLIC;
+
+-- always, for rows that a logical replication worker applies are to be left out
+CREATE TRIGGER node_guard BEFORE INSERT OR UPDATE OR DELETE ON seqgen.node
+	FOR EACH ROW EXECUTE FUNCTION seqgen.node_guard();
+ALTER TABLE seqgen.node ENABLE ALWAYS TRIGGER node_guard;
+
+CREATE TRIGGER node_truncate BEFORE TRUNCATE ON seqgen.node
+	FOR EACH STATEMENT EXECUTE FUNCTION seqgen.node_guard();
+ALTER TABLE seqgen.node ENABLE ALWAYS TRIGGER node_truncate;
+
+CREATE TRIGGER node_guard BEFORE INSERT OR UPDATE OR DELETE ON seqgen.node_history
+	FOR EACH ROW EXECUTE FUNCTION seqgen.node_guard();
+ALTER TABLE seqgen.node_history ENABLE ALWAYS TRIGGER node_guard;
+
+CREATE TRIGGER node_truncate BEFORE TRUNCATE ON seqgen.node_history
+	FOR EACH STATEMENT EXECUTE FUNCTION seqgen.node_guard();
+ALTER TABLE seqgen.node_history ENABLE ALWAYS TRIGGER node_truncate;
+
+CREATE FUNCTION seqgen.node_request(node uuid, running uuid, identity text,
+		bits integer, datacenter integer, number bigint, generation bigint, key uuid,
+		location text, clock bigint, seen bigint,
+		OUT status text, OUT granted_number bigint, OUT granted_generation bigint,
+		OUT valid_from bigint, OUT valid_until bigint, OUT coordinator_clock bigint,
+		OUT ledger_id uuid, OUT registry text, OUT message text)
+	RETURNS record
+	AS 'MODULE_PATHNAME', 'sg_node_request' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION seqgen.node_request(uuid, uuid, text, integer, integer, bigint, bigint, uuid, text, bigint, bigint)
+	IS 'what nodes call: lease a node number, renew it, or register one that is set by hand';
+
+CREATE FUNCTION seqgen.node_release(number integer, bits integer DEFAULT NULL, datacenter integer DEFAULT NULL)
+	RETURNS timestamptz
+	AS 'MODULE_PATHNAME', 'sg_node_release' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION seqgen.node_release(integer, integer, integer)
+	IS 'take a node number from its holder, at the end of its window; returns when it can be given to another';
+
+CREATE FUNCTION seqgen.node_rename(number integer, name text, bits integer DEFAULT NULL, datacenter integer DEFAULT NULL)
+	RETURNS void
+	AS 'MODULE_PATHNAME', 'sg_node_rename' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION seqgen.node_rename(integer, text, integer, integer)
+	IS 'give the holder of a node number a name for people; NULL takes it away';
+
+CREATE FUNCTION seqgen.node_resume() RETURNS void
+	AS 'MODULE_PATHNAME', 'sg_node_resume' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION seqgen.node_resume()
+	IS 'end a hold of node numbers: no window that was granted before lasts any longer';
+
+-- they decide who has which number
+REVOKE EXECUTE ON FUNCTION
+	seqgen.node_request(uuid, uuid, text, integer, integer, bigint, bigint, uuid, text, bigint, bigint),
+	seqgen.node_release(integer, integer, integer),
+	seqgen.node_rename(integer, text, integer, integer),
+	seqgen.node_resume()
+	FROM PUBLIC;
+
+CREATE FUNCTION seqgen.node_hold(OUT in_hold boolean, OUT "until" timestamptz)
+	RETURNS record
+	AS 'MODULE_PATHNAME', 'sg_node_hold' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
+
+COMMENT ON FUNCTION seqgen.node_hold() IS 'does this coordinator hold new node numbers back, and until when?';
+
+-- the view is granted to whom it concerns
+REVOKE EXECUTE ON FUNCTION seqgen.node_hold() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION seqgen.node_hold() TO pg_monitor;
+
+CREATE VIEW seqgen.nodes AS
+	SELECT n.bits, n.datacenter, n.number, n.state, n.name, n.location, n.node, n.role, n.identity,
+		   n.running, n.address, n.generation, n.key, n.valid_from, n.valid_until, n.length,
+		   n.granted_at, n.last_seen, n.conflicts,
+		   n.valid_until - clock_timestamp() AS expires,
+		   CASE WHEN n.bits = 0 THEN n.valid_until
+				ELSE n.valid_until + current_setting('seqgen.max_node_skew', true)::interval
+				END AS free_at,
+		   ARRAY(SELECT l.name::text FROM seqgen.layout l
+				  WHERE CASE WHEN n.bits = 0 THEN l.node_bits > 0
+							 ELSE l.node_bits - l.datacenter_bits = n.bits
+							  AND (l.datacenter_bits > 0) = (n.datacenter >= 0) END
+				  ORDER BY 1) AS layouts
+	  FROM seqgen.node n;
+
+COMMENT ON VIEW seqgen.nodes IS 'node numbers, who has them, and until when';
+COMMENT ON COLUMN seqgen.nodes.expires IS 'how long the window lasts unless it is renewed';
+COMMENT ON COLUMN seqgen.nodes.free_at IS 'when it can be given to another unless it is renewed';
+COMMENT ON COLUMN seqgen.nodes.layouts IS 'whose ids bear the number';
+
+CREATE VIEW seqgen.node_registry AS
+	SELECT h.in_hold, h."until", l.id AS ledger_id, l.lease_generation AS generation,
+		   l.lease_longest::double precision * interval '1 microsecond' AS longest,
+		   l.lease_synchronous AS synchronous,
+		   l.lease_system_identifier AS system_identifier, l.lease_timeline AS timeline,
+		   l.lease_database AS database, c.*
+	  FROM seqgen.range_ledger l CROSS JOIN seqgen.node_hold() h
+		   CROSS JOIN (
+				SELECT count(*) FILTER (WHERE bits > 0) AS leased,
+					   count(*) FILTER (WHERE bits > 0 AND valid_until > clock_timestamp()) AS running,
+					   count(*) FILTER (WHERE bits = 0) AS by_hand,
+					   count(*) FILTER (WHERE state = 'released') AS released,
+					   coalesce(sum(conflicts), 0)::bigint AS conflicts
+				  FROM seqgen.node) c;
+
+COMMENT ON VIEW seqgen.node_registry IS 'this database as a coordinator of node numbers';
+COMMENT ON COLUMN seqgen.node_registry.leased IS 'numbers that were ever leased';
+COMMENT ON COLUMN seqgen.node_registry.running IS 'those of them whose window lasts';
+COMMENT ON COLUMN seqgen.node_registry.conflicts IS 'how often a number was found to have two holders';
+
+GRANT SELECT ON seqgen.node, seqgen.node_history, seqgen.nodes, seqgen.node_registry TO pg_monitor;
+
+
+--
 -- snowflake: drawing ids
 --
 
@@ -516,6 +739,13 @@ CREATE FUNCTION snowflake_nextval(generator regclass) RETURNS bigint
 
 COMMENT ON FUNCTION snowflake_nextval(regclass) IS 'next id of a generator';
 
+-- with the layout in the call a generator needs no row of its own on this node
+CREATE FUNCTION snowflake_nextval(generator regclass, layout text) RETURNS bigint
+	AS 'MODULE_PATHNAME', 'sg_snowflake_nextval_layout' LANGUAGE C VOLATILE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION snowflake_nextval(regclass, text)
+	IS 'next id of a generator of that layout, or of a sequence that serves as one';
+
 CREATE FUNCTION snowflake_nextvals(n integer) RETURNS SETOF bigint
 	AS 'MODULE_PATHNAME', 'sg_snowflake_nextvals' LANGUAGE C VOLATILE STRICT PARALLEL SAFE ROWS 1000;
 
@@ -525,6 +755,12 @@ CREATE FUNCTION snowflake_nextvals(n integer, generator regclass) RETURNS SETOF 
 	AS 'MODULE_PATHNAME', 'sg_snowflake_nextvals' LANGUAGE C VOLATILE STRICT PARALLEL SAFE ROWS 1000;
 
 COMMENT ON FUNCTION snowflake_nextvals(integer, regclass) IS 'the next n ids of a generator';
+
+CREATE FUNCTION snowflake_nextvals(n integer, generator regclass, layout text) RETURNS SETOF bigint
+	AS 'MODULE_PATHNAME', 'sg_snowflake_nextvals' LANGUAGE C VOLATILE STRICT PARALLEL SAFE ROWS 1000;
+
+COMMENT ON FUNCTION snowflake_nextvals(integer, regclass, text)
+	IS 'the next n ids of a generator of that layout, or of a sequence that serves as one';
 
 -- restricted: a parallel worker does not know what its leader's session drew
 CREATE FUNCTION snowflake_currval() RETURNS bigint
@@ -549,6 +785,12 @@ CREATE FUNCTION snowflake_observe(id bigint, generator regclass) RETURNS void
 COMMENT ON FUNCTION snowflake_observe(bigint, regclass)
 	IS 'make all later ids of a generator larger than an id seen from another node; warns of one that bears this node''s number and is above all that was drawn here';
 
+CREATE FUNCTION snowflake_observe(id bigint, generator regclass, layout text) RETURNS void
+	AS 'MODULE_PATHNAME', 'sg_snowflake_observe' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION snowflake_observe(bigint, regclass, text)
+	IS 'the same for a generator of that layout, or a sequence that serves as one';
+
 CREATE FUNCTION snowflake_nextval_after(id bigint) RETURNS bigint
 	AS 'MODULE_PATHNAME', 'sg_snowflake_nextval_after' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 
@@ -561,11 +803,19 @@ CREATE FUNCTION snowflake_nextval_after(id bigint, generator regclass) RETURNS b
 COMMENT ON FUNCTION snowflake_nextval_after(bigint, regclass)
 	IS 'next id of a generator, larger than an id seen from another node';
 
+CREATE FUNCTION snowflake_nextval_after(id bigint, generator regclass, layout text) RETURNS bigint
+	AS 'MODULE_PATHNAME', 'sg_snowflake_nextval_after' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION snowflake_nextval_after(bigint, regclass, text)
+	IS 'the same for a generator of that layout, or a sequence that serves as one';
+
 -- ids from elsewhere move this node's generators: whoever may bring them is a choice
 REVOKE EXECUTE ON FUNCTION snowflake_observe(bigint) FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION snowflake_observe(bigint, regclass) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION snowflake_observe(bigint, regclass, text) FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION snowflake_nextval_after(bigint) FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION snowflake_nextval_after(bigint, regclass) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION snowflake_nextval_after(bigint, regclass, text) FROM PUBLIC;
 
 CREATE FUNCTION snowflake_create(name text, layout text DEFAULT 'default',
 		increment integer DEFAULT 1, if_not_exists boolean DEFAULT false)
@@ -916,6 +1166,102 @@ REVOKE ALL ON seqgen.range_block, seqgen.range_in_doubt FROM PUBLIC;
 GRANT SELECT ON seqgen.range_block, seqgen.range_in_doubt TO pg_monitor;
 REVOKE EXECUTE ON FUNCTION seqgen.range_block_state() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION seqgen.range_block_state() TO pg_monitor;
+
+
+--
+-- node: what this node holds
+--
+-- None of it is dumped: a copy of a database has no number.
+--
+
+CREATE TABLE seqgen.node_lease (
+	bits smallint,
+	datacenter integer,
+	number integer NOT NULL,
+	generation bigint NOT NULL,
+	valid_from timestamptz,
+	valid_until timestamptz,
+	length bigint NOT NULL,
+	key uuid,
+	state name NOT NULL CHECK (state IN ('asked', 'held', 'refused')),
+	node uuid NOT NULL,
+	running uuid NOT NULL,
+	identity text NOT NULL,
+	ledger_id uuid,
+	message text,
+	PRIMARY KEY (bits, datacenter),
+	CHECK (state <> 'held' OR number > 0 AND valid_from IS NOT NULL AND valid_until IS NOT NULL)
+);
+
+COMMENT ON TABLE seqgen.node_lease IS 'node numbers that this node has from its coordinator, or has asked for';
+COMMENT ON COLUMN seqgen.node_lease.bits IS 'width of the number; 0 for one that is set by hand';
+COMMENT ON COLUMN seqgen.node_lease.datacenter IS 'for layouts that carry it in the id, else -1';
+COMMENT ON COLUMN seqgen.node_lease.number IS '0 if none was granted yet';
+COMMENT ON COLUMN seqgen.node_lease.generation IS 'the highest that the coordinator has told; 0 if none';
+COMMENT ON COLUMN seqgen.node_lease.valid_from IS 'no id bears an earlier time';
+COMMENT ON COLUMN seqgen.node_lease.valid_until
+	IS 'every id bears an earlier time; of a number that is set by hand: how long it is registered';
+COMMENT ON COLUMN seqgen.node_lease.length IS 'of the lease, in microseconds';
+COMMENT ON COLUMN seqgen.node_lease.key IS 'of the request that is under way';
+COMMENT ON COLUMN seqgen.node_lease.node IS 'name under which it was asked for';
+COMMENT ON COLUMN seqgen.node_lease.running IS 'life of the server that made sure of it last';
+COMMENT ON COLUMN seqgen.node_lease.identity IS 'which server that was';
+COMMENT ON COLUMN seqgen.node_lease.ledger_id IS 'the ledger of the coordinator that answered last';
+COMMENT ON COLUMN seqgen.node_lease.message IS 'why the last request came to nothing';
+
+-- always, for rows that a logical replication worker applies are to be left out
+CREATE TRIGGER node_lease_guard BEFORE INSERT OR UPDATE OR DELETE ON seqgen.node_lease
+	FOR EACH ROW EXECUTE FUNCTION seqgen.range_guard();
+ALTER TABLE seqgen.node_lease ENABLE ALWAYS TRIGGER node_lease_guard;
+
+CREATE TRIGGER node_lease_truncate BEFORE TRUNCATE ON seqgen.node_lease
+	FOR EACH STATEMENT EXECUTE FUNCTION seqgen.range_guard();
+ALTER TABLE seqgen.node_lease ENABLE ALWAYS TRIGGER node_lease_truncate;
+
+CREATE FUNCTION seqgen.node_own(OUT number bigint, OUT origin text, OUT "now" timestamptz)
+	RETURNS record
+	AS 'MODULE_PATHNAME', 'sg_node_own' LANGUAGE C VOLATILE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION seqgen.node_own()
+	IS 'the node number of this database that is set or Citus'', else NULL, and the time by seqgen''s clock';
+
+CREATE VIEW seqgen.node_number AS
+	SELECT n.bits, n.datacenter, n.number, n.origin, n.generation, n.valid_from, n.valid_until, n.state, n.message,
+		   (SELECT string_agg(s.srvname, ', ' ORDER BY s.srvname)
+			  FROM pg_catalog.pg_foreign_server s JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = s.srvfdw
+			 WHERE w.fdwname = 'seqgen_coordinator') AS coordinator,
+		   n.renew_at
+	  FROM seqgen.node_own() o,
+	   LATERAL (
+			SELECT l.bits::integer, l.datacenter, nullif(l.number, 0)::bigint AS number, o.origin,
+				   nullif(l.generation, 0) AS generation,
+				   nullif(l.valid_from, to_timestamp(0)) AS valid_from, l.valid_until,
+				   CASE WHEN l.state = 'held' AND l.valid_until <= o."now" THEN 'ended' ELSE l.state::text END AS state,
+				   l.message, l.valid_until - l.length * 2 / 3 * interval '1 microsecond' AS renew_at
+			  FROM seqgen.node_lease l
+			 WHERE o.number IS NULL AND l.bits > 0
+			UNION ALL
+			SELECT 0, -1, o.number, o.origin, l.generation, NULL, NULL, coalesce(l.state::text, 'set'),
+				   l.message, l.valid_until - l.length * 2 / 3 * interval '1 microsecond'
+			  FROM (SELECT) u LEFT JOIN seqgen.node_lease l ON l.bits = 0 AND l.number = o.number
+			 WHERE o.number IS NOT NULL) n;
+
+COMMENT ON VIEW seqgen.node_number IS 'the node numbers of this database, and where they come from';
+COMMENT ON COLUMN seqgen.node_number.bits IS 'width of the number; 0 for one that serves for all widths';
+COMMENT ON COLUMN seqgen.node_number.datacenter IS 'for layouts that carry it in the id, else -1';
+COMMENT ON COLUMN seqgen.node_number.origin IS 'set, citus or leased';
+COMMENT ON COLUMN seqgen.node_number.valid_from IS 'no id bears an earlier time; NULL for always';
+COMMENT ON COLUMN seqgen.node_number.valid_until IS 'every id bears an earlier time; NULL for always';
+COMMENT ON COLUMN seqgen.node_number.state
+	IS 'asked, held, ended or refused; set: not registered with a coordinator';
+COMMENT ON COLUMN seqgen.node_number.message IS 'why the last request to the coordinator came to nothing';
+COMMENT ON COLUMN seqgen.node_number.coordinator IS 'foreign server that names the coordinator';
+COMMENT ON COLUMN seqgen.node_number.renew_at IS 'when the background worker renews it';
+
+REVOKE ALL ON seqgen.node_number FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION seqgen.node_own() FROM PUBLIC;
+GRANT SELECT ON seqgen.node_lease, seqgen.node_number TO pg_monitor;
+GRANT EXECUTE ON FUNCTION seqgen.node_own() TO pg_monitor;
 
 
 --

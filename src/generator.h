@@ -23,6 +23,13 @@ typedef struct SgGenerator SgGenerator;
 extern SgGenerator *sg_generator_get(Oid relid, SgKind kind);
 extern SgGenerator *sg_generator_get_default(SgKind kind);
 
+/*
+ * The same where the caller names the layout.  A generator with a row must be of
+ * that layout; a sequence without one serves as a snowflake generator of it, and
+ * nothing is written to the catalogs.
+ */
+extern SgGenerator *sg_generator_get_of_layout(Oid relid, SgKind kind, text *layout_name);
+
 /* The next id. */
 extern int64 sg_generator_next(SgGenerator *generator);
 

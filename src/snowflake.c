@@ -40,10 +40,16 @@
  * Drawing
  */
 
-/* The generator that the argument of that number names, or the default one. */
+/*
+ * The generator that the argument of that number names, perhaps with its layout
+ * in the one after it; or the default one.
+ */
 static SgGenerator *
 generator_argument(FunctionCallInfo fcinfo, int argno)
 {
+	if (PG_NARGS() > argno + 1)
+		return sg_generator_get_of_layout(PG_GETARG_OID(argno), SG_KIND_SNOWFLAKE,
+										  PG_GETARG_TEXT_PP(argno + 1));
 	if (PG_NARGS() > argno)
 		return sg_generator_get(PG_GETARG_OID(argno), SG_KIND_SNOWFLAKE);
 	return sg_generator_get_default(SG_KIND_SNOWFLAKE);
@@ -61,6 +67,13 @@ Datum
 sg_snowflake_nextval_generator(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_INT64(sg_generator_next(sg_generator_get(PG_GETARG_OID(0), SG_KIND_SNOWFLAKE)));
+}
+
+PG_FUNCTION_INFO_V1(sg_snowflake_nextval_layout);
+Datum
+sg_snowflake_nextval_layout(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT64(sg_generator_next(generator_argument(fcinfo, 0)));
 }
 
 /* What is left of a block that one step took. */
