@@ -167,8 +167,6 @@ typedef struct LeaseRow
 	int64		until;			/* us since the Unix epoch; -1 if there is none */
 	int64		length;			/* us */
 	char	   *message;		/* NULL for none */
-	int64		skew;			/* us; PG_INT64_MIN if it is not known */
-	int64		heard_at;		/* us since the Unix epoch; -1 for never */
 } LeaseRow;
 
 /* The rows of seqgen.node_lease; returns how many. */
@@ -177,7 +175,7 @@ lease_rows(LeaseRow **rows)
 {
 	static SgStatement statement = {
 		.sql = "SELECT bits::pg_catalog.int8, number::pg_catalog.int8, state::pg_catalog.text, valid_until, length,"
-		"       message, clock_skew, heard_at"
+		"       message"
 		"  FROM seqgen.node_lease ORDER BY bits, datacenter",
 	};
 	MemoryContext context = CurrentMemoryContext;
@@ -199,9 +197,6 @@ lease_rows(LeaseRow **rows)
 		row->until = at == PG_INT64_MIN ? -1 : sg_timestamp_to_unix(at);
 		row->length = int_field(i, 5, 0);
 		row->message = text_field(context, i, 6);
-		row->skew = int_field(i, 7, PG_INT64_MIN);
-		at = int_field(i, 8, PG_INT64_MIN);
-		row->heard_at = at == PG_INT64_MIN ? -1 : sg_timestamp_to_unix(at);
 	}
 	sg_query_end(&query);
 	return count;
@@ -339,8 +334,8 @@ check_coordinator(Finding *finding)
 {
 	static const char *const hint = "The server's log has more. Check the foreign server, its user mapping, and the network.";
 	Finding		ranges = {VERDICT_OFF, palloc0(SG_MESSAGE_SIZE), NULL};
+	SgContact	contact;
 	LeaseRow   *rows;
-	int64		heard_at = -1;
 	const char *heard;
 	int			count;
 
@@ -349,25 +344,31 @@ check_coordinator(Finding *finding)
 		report(finding, VERDICT_OFF, "This database is its own coordinator: no foreign server names another.", NULL);
 		return;
 	}
-	if (sg_worker_pid() == 0)
+	if (!sg_worker_contact(&contact))
 	{
 		report(finding, VERDICT_UNKNOWN, "The background worker does not run: nothing has needed the coordinator yet.", NULL);
 		return;
 	}
-	count = lease_rows(&rows);
-	for (int i = 0; i < count; i++)
-		heard_at = Max(heard_at, rows[i].heard_at);
-	heard = heard_at < 0 ? "" :
-		psprintf(" It was last heard about node numbers at %s.", sg_clock_text(heard_at));
-
-	sg_slot_visit(visit_supply, &ranges);
-	if (heard_at < 0 && ranges.verdict == VERDICT_OFF)
+	heard = contact.heard_at == 0 ? " It has not answered since the worker started." :
+		psprintf(" It answered last at %s.", sg_clock_text(contact.heard_at));
+	if (contact.failed_at != 0)
+	{
+		report(finding, VERDICT_WARNING, psprintf("%s%s", contact.failure, heard), hint);
+		return;
+	}
+	if (contact.heard_at == 0)
+	{
 		report(finding, VERDICT_UNKNOWN, "Nothing has come from the coordinator yet.", NULL);
-	else
-		report(finding, VERDICT_OK, psprintf("The coordinator answers.%s", heard), NULL);
+		return;
+	}
+
+	/* it answers; is what it answers of use? */
+	report(finding, VERDICT_OK, psprintf("The coordinator answers.%s", heard), NULL);
+	count = lease_rows(&rows);
 	for (int i = 0; i < count; i++)
 		if (rows[i].message != NULL)
 			report_worse(finding, VERDICT_WARNING, psprintf("%s%s", rows[i].message, heard), hint);
+	sg_slot_visit(visit_supply, &ranges);
 	if (ranges.verdict == VERDICT_WARNING)
 		report_worse(finding, VERDICT_WARNING, psprintf("%s%s", ranges.detail, heard), hint);
 }
@@ -376,10 +377,8 @@ static void
 check_coordinator_clock(Finding *finding)
 {
 	int64		limit = (int64) sg_max_node_skew * USECS_PER_SEC;
-	LeaseRow   *rows;
-	int			count;
-	int64		skew = PG_INT64_MIN;
-	int64		heard_at = -1;
+	SgContact	contact;
+	int64		skew;
 	const char *detail;
 
 	if (!sg_coordinator_exists())
@@ -387,21 +386,14 @@ check_coordinator_clock(Finding *finding)
 		report(finding, VERDICT_OFF, "There is no other coordinator.", NULL);
 		return;
 	}
-	count = lease_rows(&rows);
-	for (int i = 0; i < count; i++)
-		if (rows[i].skew != PG_INT64_MIN && rows[i].heard_at >= heard_at)
-		{
-			skew = rows[i].skew;
-			heard_at = rows[i].heard_at;
-		}
-	if (skew == PG_INT64_MIN)
+	if (!sg_worker_contact(&contact) || !contact.has_skew)
 	{
-		report(finding, VERDICT_UNKNOWN, "The coordinator has not told its time yet.", NULL);
+		report(finding, VERDICT_UNKNOWN, "The coordinator has not told its time yet: it does with node numbers.", NULL);
 		return;
 	}
-	detail = psprintf("The coordinator's clock was %s %s of this server's when it was last heard.",
-					  duration_text(skew < 0 ? -skew : skew), skew < 0 ? "behind" : "ahead");
-	skew = skew < 0 ? -skew : skew;
+	skew = contact.skew < 0 ? -contact.skew : contact.skew;
+	detail = psprintf("The coordinator's clock was %s %s this server's when it was last heard.",
+					  duration_text(skew), contact.skew < 0 ? "behind" : "ahead of");
 	if (skew >= limit)
 		report(finding, VERDICT_FAILED, detail,
 			   "Correct the clocks: beyond seqgen.max_node_skew no number is leased, nor a lease renewed.");
@@ -411,11 +403,27 @@ check_coordinator_clock(Finding *finding)
 		report(finding, VERDICT_OK, detail, NULL);
 }
 
+/* Until when new node numbers are held back, from the row that SPI returned. */
+static const char *
+hold_text(MemoryContext context)
+{
+	MemoryContext old = MemoryContextSwitchTo(context);
+	const char *detail;
+	bool		isnull;
+	Datum		until = sg_query_field(0, 4, &isnull);
+
+	detail = isnull ? "New node numbers are held back." :
+		psprintf("New node numbers are held back until %s: grants may have been lost.",
+				 timestamptz_to_str(DatumGetTimestampTz(until)));
+	MemoryContextSwitchTo(old);
+	return detail;
+}
+
 static void
 check_hold(Finding *finding)
 {
 	static SgStatement statement = {
-		.sql = "SELECT r.in_hold, r.reason, n.in_hold, n.reason, l.shared OR l.lease_generation OPERATOR(pg_catalog.>) 0"
+		.sql = "SELECT r.in_hold, r.reason, n.in_hold, n.\"until\", l.shared OR l.lease_generation OPERATOR(pg_catalog.>) 0"
 		"  FROM seqgen.range_ledger l, seqgen.range_hold() r, seqgen.node_hold() n",
 	};
 	MemoryContext context = CurrentMemoryContext;
@@ -431,7 +439,7 @@ check_hold(Finding *finding)
 		if (DatumGetBool(sg_query_field(0, 5, &isnull)))
 			report(finding, VERDICT_OK, "As a coordinator, this database grants blocks and node numbers.", NULL);
 		if (DatumGetBool(sg_query_field(0, 3, &isnull)) && !isnull)
-			report_worse(finding, VERDICT_WARNING, text_field(context, 0, 4),
+			report_worse(finding, VERDICT_WARNING, hold_text(context),
 						 "New node numbers are leased after the hold. If no node has a lease from before, SELECT seqgen.node_resume() ends it.");
 		if (DatumGetBool(sg_query_field(0, 1, &isnull)) && !isnull)
 			report_worse(finding, VERDICT_FAILED, text_field(context, 0, 2),
