@@ -524,7 +524,8 @@ check_life(Finding *finding, Oid relid, int64 now)
 		return;
 	end = end_of_life(relid, &layout);
 	report_worse(finding, life_verdict(layout.epoch, end, now),
-				 psprintf("Generator \"%s\" has used 90 %% of its time. Its ids end at %s.",
+				 psprintf(now >= end ? "Generator \"%s\" has no ids left: they ended at %s." :
+						  "Generator \"%s\" has used 90 %% of its time: its ids end at %s.",
 						  get_rel_name(relid), sg_clock_text(end)),
 				 "Create a generator with a layout that has more bits of time or a later epoch, or raise MAXVALUE if it is the sequence's.");
 }
