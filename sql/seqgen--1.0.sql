@@ -1353,3 +1353,19 @@ GRANT EXECUTE ON FUNCTION seqgen.generator_state(), seqgen.backend_state() TO pg
 
 -- as pg_stat_reset()
 REVOKE EXECUTE ON FUNCTION seqgen.stat_reset(regclass), seqgen.stat_reset() FROM PUBLIC;
+
+
+--
+-- doctor: what is wrong, and what to do
+--
+
+CREATE FUNCTION seqgen.doctor(OUT check_name text, OUT verdict text, OUT detail text, OUT hint text)
+	RETURNS SETOF record
+	AS 'MODULE_PATHNAME', 'sg_doctor' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE ROWS 12;
+
+COMMENT ON FUNCTION seqgen.doctor()
+	IS 'checks of the server and of this database''s generators, with a verdict (off, ok, unknown, warning, failed) and what to do';
+
+-- it tells of all generators and of other servers
+REVOKE EXECUTE ON FUNCTION seqgen.doctor() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION seqgen.doctor() TO pg_monitor;

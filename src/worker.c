@@ -33,6 +33,7 @@
 #include "commands/dbcommands.h"
 #include "commands/defrem.h"
 #include "commands/extension.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "pgstat.h"
@@ -88,6 +89,7 @@ typedef struct WorkerEntry
 	bool		stop;			/* it shall end */
 	int64		watch_until;	/* until then (uptime, us) it looks again
 								 * every now and then */
+	SgContact	contact;
 } WorkerEntry;
 
 typedef struct WorkerTable
@@ -303,6 +305,49 @@ sg_worker_pid(void)
 	pid = entry ? entry->pid : 0;
 	LWLockRelease(worker_lock());
 	return pid;
+}
+
+void
+sg_worker_note_answer(void)
+{
+	LWLockAcquire(worker_lock(), LW_EXCLUSIVE);
+	my_entry->contact.heard_at = sg_clock_now();
+	my_entry->contact.failed_at = 0;
+	LWLockRelease(worker_lock());
+}
+
+void
+sg_worker_note_failure(const char *message)
+{
+	LWLockAcquire(worker_lock(), LW_EXCLUSIVE);
+	my_entry->contact.failed_at = sg_clock_now();
+	strlcpy(my_entry->contact.failure, message,
+			pg_mbcliplen(message, strlen(message), SG_CONTACT_SIZE - 1) + 1);
+	LWLockRelease(worker_lock());
+}
+
+void
+sg_worker_note_skew(int64 skew)
+{
+	LWLockAcquire(worker_lock(), LW_EXCLUSIVE);
+	my_entry->contact.has_skew = true;
+	my_entry->contact.skew = skew;
+	LWLockRelease(worker_lock());
+}
+
+bool
+sg_worker_contact(SgContact *contact)
+{
+	WorkerEntry *entry;
+	bool		runs;
+
+	LWLockAcquire(worker_lock(), LW_SHARED);
+	entry = worker_find(MyDatabaseId);
+	runs = entry != NULL && entry->pid != 0;
+	if (runs)
+		*contact = entry->contact;
+	LWLockRelease(worker_lock());
+	return runs;
 }
 
 
