@@ -294,6 +294,15 @@ place_note(SgLedgerState *state, const Place *here)
 	state->timeline = here->timeline;
 }
 
+/* Do nodes know the ledger's id already, from leases? */
+static bool
+lease_served_here(const SgLedgerState *state, const Place *here)
+{
+	return state->lease_generation > 0 &&
+		state->lease_system_identifier == here->system_identifier &&
+		state->lease_database == here->database;
+}
+
 static void
 lock_ledger(void)
 {
@@ -378,9 +387,9 @@ ledger_take_up(const Place *here, Verdict verdict)
 	SgLedgerState *state = ledger_begin(&page);
 
 	place_note(state, here);
-	if (verdict == VERDICT_BEGIN)
+	if (verdict == VERDICT_BEGIN && !lease_served_here(state, here))
 		state->id = *DatumGetUUIDP(id);
-	else
+	if (verdict != VERDICT_BEGIN)
 		state->epoch++;
 	(void) ledger_end(&page);
 }
