@@ -438,6 +438,10 @@ serve_leased(const Request *request, Answer *answer_to)
 				 errmsg("generation of a node number is out of range")));
 	if (request->number > 0 && serve_renewal(request, answer_to))
 		return;
+
+	/* what this registry grants would be older than what the node has seen */
+	if (request->number == 0 && request->generation > answer_to->state.lease_generation)
+		(void) sg_hold_lease_ahead(request->generation, answer_to->clock, &answer_to->state);
 	serve_new(request, answer_to);
 }
 
@@ -625,7 +629,7 @@ number_argument(FunctionCallInfo fcinfo, int argno, Request *request)
 static void
 generation_argument(FunctionCallInfo fcinfo, int argno, Request *request)
 {
-	if (request->pool.bits == 0 || request->number == 0)
+	if (request->pool.bits == 0 || (request->number == 0 && PG_ARGISNULL(argno)))
 		return;
 	if (PG_ARGISNULL(argno) || PG_GETARG_INT64(argno) < 1)
 		ereport(ERROR,
