@@ -16,9 +16,11 @@ OBJS = \
 	src/block.o \
 	src/bound.o \
 	src/catalog.o \
+	src/citus.o \
 	src/clock.o \
 	src/coordinator.o \
 	src/counter.o \
+	src/doctor.o \
 	src/generator.o \
 	src/guc.o \
 	src/hold.o \
@@ -28,6 +30,9 @@ OBJS = \
 	src/layout.o \
 	src/lease.o \
 	src/ledger.o \
+	src/located.o \
+	src/located_bits.o \
+	src/location.o \
 	src/monitor.o \
 	src/node.o \
 	src/query.o \
@@ -47,12 +52,14 @@ OBJS = \
 	src/supply.o \
 	src/tenure.o \
 	src/tenure_rule.o \
+	src/window.o \
 	src/worker.o
 
 # In this order; a new test/sql/NAME.sql must be added here.
 REGRESS = \
 	layout \
 	snowflake \
+	located \
 	generator \
 	settings \
 	range \
@@ -61,6 +68,7 @@ REGRESS = \
 	node \
 	security \
 	coordinator \
+	doctor \
 	range_security
 REGRESS_OPTS = --inputdir=test
 REGRESS_PREP = check-server
@@ -77,7 +85,9 @@ UNIT = \
 	identity_text_test \
 	layout_test \
 	lease_test \
-	tenure_rule_test
+	located_bits_test \
+	tenure_rule_test \
+	window_test
 
 EXTRA_CLEAN = $(addprefix test/unit/,$(UNIT)) \
 	src/*.new src/*.tmp bench/*.o bench/*.bc bench/*.so

@@ -137,9 +137,10 @@ CREATE CAST (regclass AS seqgen.reggenerator) WITHOUT FUNCTION AS ASSIGNMENT;
 -- no foreign key: a parallel restore may load this table before seqgen.layout
 CREATE TABLE seqgen.generator (
 	generator seqgen.reggenerator PRIMARY KEY,
-	kind name NOT NULL CHECK (kind IN ('snowflake', 'range')),
+	kind name NOT NULL CHECK (kind IN ('snowflake', 'range', 'located')),
 	layout name,
-	CHECK ((layout IS NULL) = (kind IN ('range')))
+	CHECK ((layout IS NULL) = (kind IN ('range'))),
+	CHECK (kind <> 'located' OR layout = 'default')
 );
 
 COMMENT ON TABLE seqgen.generator IS 'sequences that are generators, with their kind and layout';
@@ -743,6 +744,13 @@ CREATE FUNCTION snowflake_nextval(generator regclass) RETURNS bigint
 
 COMMENT ON FUNCTION snowflake_nextval(regclass) IS 'next id of a generator';
 
+-- with the layout in the call a generator needs no row of its own on this node
+CREATE FUNCTION snowflake_nextval(generator regclass, layout text) RETURNS bigint
+	AS 'MODULE_PATHNAME', 'sg_snowflake_nextval_layout' LANGUAGE C VOLATILE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION snowflake_nextval(regclass, text)
+	IS 'next id of a generator of that layout, or of a sequence that serves as one';
+
 CREATE FUNCTION snowflake_nextvals(n integer) RETURNS SETOF bigint
 	AS 'MODULE_PATHNAME', 'sg_snowflake_nextvals' LANGUAGE C VOLATILE STRICT PARALLEL SAFE ROWS 1000;
 
@@ -752,6 +760,12 @@ CREATE FUNCTION snowflake_nextvals(n integer, generator regclass) RETURNS SETOF 
 	AS 'MODULE_PATHNAME', 'sg_snowflake_nextvals' LANGUAGE C VOLATILE STRICT PARALLEL SAFE ROWS 1000;
 
 COMMENT ON FUNCTION snowflake_nextvals(integer, regclass) IS 'the next n ids of a generator';
+
+CREATE FUNCTION snowflake_nextvals(n integer, generator regclass, layout text) RETURNS SETOF bigint
+	AS 'MODULE_PATHNAME', 'sg_snowflake_nextvals' LANGUAGE C VOLATILE STRICT PARALLEL SAFE ROWS 1000;
+
+COMMENT ON FUNCTION snowflake_nextvals(integer, regclass, text)
+	IS 'the next n ids of a generator of that layout, or of a sequence that serves as one';
 
 -- restricted: a parallel worker does not know what its leader's session drew
 CREATE FUNCTION snowflake_currval() RETURNS bigint
@@ -768,13 +782,19 @@ CREATE FUNCTION snowflake_observe(id bigint) RETURNS void
 	AS 'MODULE_PATHNAME', 'sg_snowflake_observe' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION snowflake_observe(bigint)
-	IS 'make all later ids of the default generator larger than an id seen from another node';
+	IS 'make all later ids of the default generator larger than an id seen from another node; warns of one that bears this node''s number and is above all that was drawn here';
 
 CREATE FUNCTION snowflake_observe(id bigint, generator regclass) RETURNS void
 	AS 'MODULE_PATHNAME', 'sg_snowflake_observe' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION snowflake_observe(bigint, regclass)
-	IS 'make all later ids of a generator larger than an id seen from another node';
+	IS 'make all later ids of a generator larger than an id seen from another node; warns of one that bears this node''s number and is above all that was drawn here';
+
+CREATE FUNCTION snowflake_observe(id bigint, generator regclass, layout text) RETURNS void
+	AS 'MODULE_PATHNAME', 'sg_snowflake_observe' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION snowflake_observe(bigint, regclass, text)
+	IS 'the same for a generator of that layout, or a sequence that serves as one';
 
 CREATE FUNCTION snowflake_nextval_after(id bigint) RETURNS bigint
 	AS 'MODULE_PATHNAME', 'sg_snowflake_nextval_after' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
@@ -788,11 +808,19 @@ CREATE FUNCTION snowflake_nextval_after(id bigint, generator regclass) RETURNS b
 COMMENT ON FUNCTION snowflake_nextval_after(bigint, regclass)
 	IS 'next id of a generator, larger than an id seen from another node';
 
+CREATE FUNCTION snowflake_nextval_after(id bigint, generator regclass, layout text) RETURNS bigint
+	AS 'MODULE_PATHNAME', 'sg_snowflake_nextval_after' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION snowflake_nextval_after(bigint, regclass, text)
+	IS 'the same for a generator of that layout, or a sequence that serves as one';
+
 -- ids from elsewhere move this node's generators: whoever may bring them is a choice
 REVOKE EXECUTE ON FUNCTION snowflake_observe(bigint) FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION snowflake_observe(bigint, regclass) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION snowflake_observe(bigint, regclass, text) FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION snowflake_nextval_after(bigint) FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION snowflake_nextval_after(bigint, regclass) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION snowflake_nextval_after(bigint, regclass, text) FROM PUBLIC;
 
 CREATE FUNCTION snowflake_create(name text, layout text DEFAULT 'default',
 		increment integer DEFAULT 1, if_not_exists boolean DEFAULT false)
@@ -812,30 +840,35 @@ COMMENT ON FUNCTION snowflake_attach(regclass, text)
 --
 -- snowflake: reading ids
 --
--- The forms without a layout are immutable, as the default layout never
--- changes: they serve in indexes, generated columns and partition bounds.
+-- The forms without a layout that read one field are immutable, as the default
+-- layout never changes: they serve in indexes, generated columns and partition
+-- bounds.  snowflake_decode is not: location comes from the registry of node
+-- numbers.
 --
 
 CREATE FUNCTION snowflake_decode(id bigint,
-		OUT "time" timestamptz, OUT node integer, OUT sequence integer)
-	RETURNS record
-	AS 'MODULE_PATHNAME', 'sg_snowflake_decode' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-
-COMMENT ON FUNCTION snowflake_decode(bigint) IS 'time, node and sequence of an id of the default layout';
-
-CREATE FUNCTION snowflake_decode(id bigint, generator regclass,
-		OUT "time" timestamptz, OUT node integer, OUT sequence integer)
-	RETURNS record
-	AS 'MODULE_PATHNAME', 'sg_snowflake_decode_generator' LANGUAGE C STABLE STRICT PARALLEL SAFE;
-
-COMMENT ON FUNCTION snowflake_decode(bigint, regclass) IS 'time, node and sequence of an id of a generator';
-
-CREATE FUNCTION snowflake_decode(id bigint, layout text,
-		OUT "time" timestamptz, OUT node integer, OUT sequence integer)
+		OUT "time" timestamptz, OUT node integer, OUT sequence integer,
+		OUT datacenter integer, OUT location text)
 	RETURNS record
 	AS 'MODULE_PATHNAME', 'sg_snowflake_decode' LANGUAGE C STABLE STRICT PARALLEL SAFE;
 
-COMMENT ON FUNCTION snowflake_decode(bigint, text) IS 'time, node and sequence of an id of a layout';
+COMMENT ON FUNCTION snowflake_decode(bigint) IS 'time, node, sequence, datacenter and location of an id of the default layout';
+
+CREATE FUNCTION snowflake_decode(id bigint, generator regclass,
+		OUT "time" timestamptz, OUT node integer, OUT sequence integer,
+		OUT datacenter integer, OUT location text)
+	RETURNS record
+	AS 'MODULE_PATHNAME', 'sg_snowflake_decode_generator' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION snowflake_decode(bigint, regclass) IS 'time, node, sequence, datacenter and location of an id of a generator';
+
+CREATE FUNCTION snowflake_decode(id bigint, layout text,
+		OUT "time" timestamptz, OUT node integer, OUT sequence integer,
+		OUT datacenter integer, OUT location text)
+	RETURNS record
+	AS 'MODULE_PATHNAME', 'sg_snowflake_decode' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION snowflake_decode(bigint, text) IS 'time, node, sequence, datacenter and location of an id of a layout';
 
 CREATE FUNCTION snowflake_timestamp(id bigint) RETURNS timestamptz
 	AS 'MODULE_PATHNAME', 'sg_snowflake_timestamp' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
@@ -942,6 +975,41 @@ GRANT USAGE ON SEQUENCE seqgen.snowflake_default TO PUBLIC;
 
 
 --
+-- located: uuids that tell when, where and by which server they were drawn
+--
+
+CREATE FUNCTION located_nextval() RETURNS uuid
+	AS 'MODULE_PATHNAME', 'sg_located_nextval' LANGUAGE C VOLATILE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION located_nextval()
+	IS 'next located id: a uuid of version 8 with time, location, server and counter, larger than all before on this server';
+
+CREATE FUNCTION located_decode(id uuid,
+		OUT "time" timestamptz, OUT zone integer, OUT datacenter integer, OUT rack integer,
+		OUT server integer, OUT counter integer)
+	RETURNS record
+	AS 'MODULE_PATHNAME', 'sg_located_decode' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION located_decode(uuid) IS 'time, location, server and counter of a located id';
+
+CREATE FUNCTION located_timestamp(id uuid) RETURNS timestamptz
+	AS 'MODULE_PATHNAME', 'sg_located_timestamp' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION located_timestamp(uuid) IS 'time of a located id';
+
+-- the generator of located_nextval()
+CREATE SEQUENCE seqgen.located_default;
+
+COMMENT ON SEQUENCE seqgen.located_default IS 'the generator of located ids';
+
+INSERT INTO seqgen.generator (generator, kind, layout)
+	VALUES ('seqgen.located_default', 'located', 'default');
+
+-- every table of every user may have it as its default
+GRANT USAGE ON SEQUENCE seqgen.located_default TO PUBLIC;
+
+
+--
 -- what pg_dump takes along: not what the extension makes itself, and no row of
 -- a sequence that is gone
 --
@@ -949,8 +1017,10 @@ GRANT USAGE ON SEQUENCE seqgen.snowflake_default TO PUBLIC;
 SELECT pg_catalog.pg_extension_config_dump('seqgen.layout', 'WHERE NOT builtin');
 SELECT pg_catalog.pg_extension_config_dump('seqgen.generator', $$
 	WHERE generator <> 'seqgen.snowflake_default'::pg_catalog.regclass
+	  AND generator <> 'seqgen.located_default'::pg_catalog.regclass
 	  AND EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = generator)$$);
 SELECT pg_catalog.pg_extension_config_dump('seqgen.snowflake_default', '');
+SELECT pg_catalog.pg_extension_config_dump('seqgen.located_default', '');
 SELECT pg_catalog.pg_extension_config_dump('seqgen.range_generator', $$
 	WHERE EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = generator)
 	  AND EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = cursor)$$);
@@ -1229,7 +1299,7 @@ COMMENT ON FOREIGN DATA WRAPPER seqgen_coordinator
 CREATE FUNCTION seqgen.generator_state(
 		OUT generator regclass, OUT last_value bigint, OUT durable_bound bigint,
 		OUT lead interval, OUT issued bigint, OUT reservations bigint,
-		OUT waits bigint, OUT clock_steps_back bigint)
+		OUT waits bigint, OUT clock_steps_back bigint, OUT foreign_ids bigint)
 	RETURNS SETOF record
 	AS 'MODULE_PATHNAME', 'sg_generator_state' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
 
@@ -1240,14 +1310,18 @@ CREATE VIEW seqgen.stat_generator AS
 		   coalesce(s.issued, 0) AS issued,
 		   coalesce(s.reservations, 0) AS reservations,
 		   coalesce(s.waits, 0) AS waits,
-		   coalesce(s.clock_steps_back, 0) AS clock_steps_back
+		   coalesce(s.clock_steps_back, 0) AS clock_steps_back,
+		   coalesce(s.foreign_ids, 0) AS foreign_ids
 	  FROM seqgen.generator g LEFT JOIN seqgen.generator_state() s ON s.generator::oid = g.generator::oid;
 
 COMMENT ON VIEW seqgen.stat_generator IS 'generators of this database, and what they did since the server started';
+COMMENT ON COLUMN seqgen.stat_generator.foreign_ids
+	IS 'ids observed that bear this node''s number, but were not drawn here: another server uses the number';
 
 CREATE FUNCTION seqgen.backend_state(
 		OUT pid integer, OUT prepared_xid xid, OUT database oid,
-		OUT snowflake_issued bigint, OUT range_issued bigint, OUT last_value bigint,
+		OUT snowflake_issued bigint, OUT range_issued bigint, OUT located_issued bigint,
+		OUT last_value bigint,
 		OUT transaction_floor timestamptz)
 	RETURNS SETOF record
 	AS 'MODULE_PATHNAME', 'sg_backend_state' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
@@ -1255,7 +1329,8 @@ CREATE FUNCTION seqgen.backend_state(
 COMMENT ON FUNCTION seqgen.backend_state() IS 'sessions and prepared transactions that drew ids';
 
 CREATE VIEW seqgen.stat_backend AS
-	SELECT b.pid, b.prepared_xid, d.datname, b.snowflake_issued, b.range_issued, b.last_value, b.transaction_floor
+	SELECT b.pid, b.prepared_xid, d.datname, b.snowflake_issued, b.range_issued, b.located_issued,
+		   b.last_value, b.transaction_floor
 	  FROM seqgen.backend_state() b LEFT JOIN pg_catalog.pg_database d ON d.oid = b.database;
 
 COMMENT ON VIEW seqgen.stat_backend IS 'sessions and prepared transactions that drew ids';
@@ -1278,3 +1353,19 @@ GRANT EXECUTE ON FUNCTION seqgen.generator_state(), seqgen.backend_state() TO pg
 
 -- as pg_stat_reset()
 REVOKE EXECUTE ON FUNCTION seqgen.stat_reset(regclass), seqgen.stat_reset() FROM PUBLIC;
+
+
+--
+-- doctor: what is wrong, and what to do
+--
+
+CREATE FUNCTION seqgen.doctor(OUT check_name text, OUT verdict text, OUT detail text, OUT hint text)
+	RETURNS SETOF record
+	AS 'MODULE_PATHNAME', 'sg_doctor' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE ROWS 12;
+
+COMMENT ON FUNCTION seqgen.doctor()
+	IS 'checks of the server and of this database''s generators, with a verdict (off, ok, unknown, warning, failed) and what to do';
+
+-- it tells of all generators and of other servers
+REVOKE EXECUTE ON FUNCTION seqgen.doctor() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION seqgen.doctor() TO pg_monitor;

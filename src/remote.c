@@ -54,8 +54,14 @@
 #define MAX_RECEIVED		(4 * 1024 * 1024)	/* bytes */
 #define SOCKET_BUFFER		65536	/* bytes */
 
-/* the texts of a row, with their ends */
+/*
+ * What is kept of a row's texts, with their ends, and what of it a column has
+ * for itself: too much for a number, uuid or word to become one by being cut.
+ */
 #define MAX_ROW				32768	/* bytes */
+#define COLUMN_SHARE		1024	/* bytes */
+
+StaticAssertDecl(MAX_ROW >= SG_REMOTE_MAX_COLUMNS * COLUMN_SHARE, "each column has its share");
 
 /*
  * The settings of the session there.  What was given up here may still be done
@@ -406,24 +412,27 @@ row_has_shape(const PGresult *result, const SgQuestion *question)
 	return true;
 }
 
-/* False if it is too long. */
-static bool
+/*
+ * Keep the columns, each cut to what is left when those behind it have their
+ * share.
+ */
+static void
 row_copy(const PGresult *result)
 {
-	size_t		used = 0;
+	int			count = PQnfields(result);
+	char	   *p = session.row;
 
-	for (int i = 0; i < PQnfields(result); i++)
+	for (int i = 0; i < count; i++)
 	{
-		size_t		size = (size_t) PQgetlength(result, 0, i) + 1;
+		int			room = MAX_ROW - (int) (p - session.row) - (count - 1 - i) * COLUMN_SHARE;
+		int			length = Min(PQgetlength(result, 0, i), room - 1);
 
 		if (PQgetisnull(result, 0, i))
 			continue;
-		if (size > MAX_ROW - used)
-			return false;
-		session.answer.columns[i] = memcpy(session.row + used, PQgetvalue(result, 0, i), size);
-		used += size;
+		session.answer.columns[i] = memcpy(p, PQgetvalue(result, 0, i), length);
+		p[length] = '\0';
+		p += length + 1;
 	}
-	return true;
 }
 
 static void
@@ -434,8 +443,8 @@ session_take_row(const PGresult *result)
 	session.has_row = true;
 	if (!row_has_shape(result, session.question))
 		session_malformed("The row does not have the columns of a coordinator's answer.");
-	else if (!row_copy(result))
-		session_malformed("The row is too long.");
+	else
+		row_copy(result);
 }
 
 /*

@@ -57,8 +57,10 @@ typedef struct SgQuestion
 } SgQuestion;
 
 /*
- * Columns are as they came: in any encoding, and the coordinator's.  So they
- * are read with the functions below, or as carefully.
+ * Columns are as they came: in any encoding, and the coordinator's; together
+ * they are kept up to about 32 kB, of which each has 1 kB at least, and what is
+ * longer lacks its end.  So they are read with the functions below, or as
+ * carefully.
  */
 typedef struct SgRemoteAnswer
 {

@@ -21,6 +21,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "mb/pg_wchar.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
@@ -81,13 +82,6 @@ session_find(const SgCaller *caller)
 		if (session.callers[i].caller == caller)
 			return &session.callers[i];
 	elog(ERROR, "nobody asks the coordinator under this name");
-}
-
-/* Whole ms from now until then, rounded up. */
-static long
-ms_until(int64 then)
-{
-	return (long) (Max(then - sg_clock_elapsed(), 0) / 1000 + 1);
 }
 
 
@@ -180,7 +174,8 @@ sg_session_server(void)
 static void
 session_lose(const char *why)
 {
-	strlcpy(session.failure, why, sizeof(session.failure));
+	strlcpy(session.failure, why,
+			pg_mbcliplen(why, strlen(why), sizeof(session.failure) - 1) + 1);
 	sg_remote_close();
 	if (session.asking != NULL)
 		session_find(session.asking)->lost = true;
@@ -192,6 +187,7 @@ static void
 session_failed(void)
 {
 	session_lose(sg_remote_error());
+	sg_worker_note_failure(session.failure);
 	session.connect_at = sg_clock_elapsed() +
 		Min(FIRST_REST << Min(session.failures, 10), LONGEST_REST);
 	session.failures++;
@@ -245,6 +241,7 @@ session_error(ErrorData *error)
 	session.known = 0;
 	session_set_problem(error->message ? error->message : "");
 	session_lose(session.problem);
+	sg_worker_note_failure(session.problem);
 }
 
 static bool
@@ -268,7 +265,7 @@ session_time_left(void)
 			/* what came in meanwhile is not announced by the socket again */
 			return 0;
 		case SG_REMOTE_CLOSED:
-			return session.wanted ? ms_until(session.connect_at) : -1;
+			return session.wanted ? sg_worker_ms_until(session.connect_at) : -1;
 		case SG_REMOTE_IDLE:
 			/* somebody let another go first, who did not go */
 			return session_is_waited_for() ? 0 : -1;
@@ -324,6 +321,7 @@ sg_session_deliver(const SgCaller *caller)
 	if (session.asking == caller && sg_remote_poll() == SG_REMOTE_ANSWERED)
 	{
 		session.asking = NULL;
+		sg_worker_note_answer();
 		caller->answered(sg_remote_answer(), NULL);
 	}
 	else if (c->lost)

@@ -1035,13 +1035,6 @@ supply_report(Supplied *s, const SgBlocks *blocks, int64 last)
 	s->reported_at = sg_clock_elapsed();
 }
 
-/* Whole ms from now until then, rounded up. */
-static long
-ms_until(int64 then)
-{
-	return (long) (Max(then - sg_clock_elapsed(), 0) / 1000 + 1);
-}
-
 /* The uptime of the next report, us. */
 static int64
 report_due(const Supplied *s)
@@ -1071,11 +1064,15 @@ supply_remote(Supplied *s, const SgBlocks *blocks, int64 last)
 	}
 	else if (!s->needy && blocks->hi != 0)
 	{
-		if (sg_clock_elapsed() >= report_due(s) && supply_may_call(s))
+		if (sg_clock_elapsed() >= report_due(s))
+		{
+			if (!supply_may_call(s))
+				return sg_worker_ms_until(sg_clock_elapsed() + FIRST_REST);
 			supply_report(s, blocks, last);
-		return ms_until(report_due(s));
+		}
+		return sg_worker_ms_until(report_due(s));
 	}
-	return s->needy ? ms_until(sg_clock_elapsed() + FIRST_REST) : -1;
+	return s->needy ? sg_worker_ms_until(sg_clock_elapsed() + FIRST_REST) : -1;
 }
 
 /* Do what is due for a generator; returns when to come again, in ms, or -1. */
@@ -1086,7 +1083,7 @@ supply_generator(Supplied *s)
 	int64		last;
 
 	if (sg_clock_elapsed() < s->rest_until)
-		return ms_until(s->rest_until);
+		return sg_worker_ms_until(s->rest_until);
 	if (!sg_counter_blocks(s->relid, &blocks, &last))
 		return -1;
 	if (blocks.supply == SG_SUPPLY_UNKNOWN || !s->checked)
@@ -1095,7 +1092,7 @@ supply_generator(Supplied *s)
 		{
 			sg_counter_note(s->relid, _("the sequence is locked by another transaction"));
 			s->rest_until = sg_clock_elapsed() + FIRST_REST;
-			return ms_until(s->rest_until);
+			return sg_worker_ms_until(s->rest_until);
 		}
 		if (!sg_counter_blocks(s->relid, &blocks, &last))
 			return -1;
@@ -1108,7 +1105,7 @@ supply_generator(Supplied *s)
 		supply_fetch_own(s, &blocks, last);
 
 	/* nobody waits for more of an exhausted range */
-	return s->rest_until != 0 && blocks.supply != SG_SUPPLY_EXHAUSTED ? ms_until(s->rest_until) : -1;
+	return s->rest_until != 0 && blocks.supply != SG_SUPPLY_EXHAUSTED ? sg_worker_ms_until(s->rest_until) : -1;
 }
 
 /*
@@ -1144,15 +1141,6 @@ supply_note_all(const char *message)
 		sg_counter_note(lfirst_oid(cell), message);
 }
 
-/* Whichever of the waits ends first, where -1 is none. */
-static long
-sooner(long a, long b)
-{
-	if (a < 0)
-		return b;
-	return b < 0 ? a : Min(a, b);
-}
-
 static long
 supply_run(void)
 {
@@ -1179,7 +1167,7 @@ supply_run(void)
 		bool		idle = call.purpose == CALL_NONE;
 
 		working_on = supply_lookup(list_nth_oid(relids, (first + i) % count));
-		wait = sooner(wait, supply_generator(working_on));
+		wait = sg_worker_sooner(wait, supply_generator(working_on));
 		if (idle && call.purpose != CALL_NONE)
 			served_last = working_on->relid;
 		working_on = NULL;
