@@ -16,7 +16,8 @@
  *	   machine went down.  The number is asked for anew, under a name and a key
  *	   of our own.
  *	3. A request is sent only after its key is committed, and repeated with that
- *	   key until it is answered.
+ *	   key until it is answered, or the server is restarted: of two that were
+ *	   resumed from one image, only one must get the answer.
  *	4. An answer that does not fit (tenure_rule.c) changes nothing but what
  *	   people are told.
  *	5. A window that we hold is used to its end, whatever the coordinator says,
@@ -452,6 +453,23 @@ tenancy_begin(Tenancy *t, int64 number)
 	sg_tenure_put(row);
 }
 
+/*
+ * A request that was under way before a restart is another one now, in a
+ * transaction: somebody who was copied with it may repeat it, too.
+ */
+static void
+tenancy_change_key(Tenancy *t)
+{
+	SgTenure   *row = &t->row;
+
+	if (!row->asking || uuid_equal(&row->running, sg_identity_incarnation()))
+		return;
+	row->key = uuid_draw();
+	if (row->state != SG_TENURE_HELD)
+		row->running = *sg_identity_incarnation();
+	sg_tenure_put(row);
+}
+
 /* What a generation was counted by is not known any more. */
 static void
 tenure_forget_ledger(SgTenure *row)
@@ -479,7 +497,9 @@ tenancy_load(Tenancy *t, int64 number, bool begin)
 	else
 		memset(&t->row, 0, sizeof(SgTenure));
 	ours = match == SG_IDENTITY_SAME && (number == 0 || t->row.lease.number == number);
-	if (!ours && begin)
+	if (ours)
+		tenancy_change_key(t);
+	else if (begin)
 	{
 		if (match != SG_IDENTITY_SAME && match != SG_IDENTITY_REBOOTED)
 			tenure_forget_ledger(&t->row);
