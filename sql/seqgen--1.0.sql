@@ -1303,13 +1303,14 @@ CREATE FUNCTION seqgen.generator_state(
 COMMENT ON FUNCTION seqgen.generator_state() IS 'generators of this database that are loaded in shared memory';
 
 CREATE VIEW seqgen.stat_generator AS
-	SELECT g.generator::regclass AS generator, g.kind, g.layout, s.last_value, s.durable_bound, s.lead,
+	SELECT coalesce(g.generator::oid, s.generator::oid)::regclass AS generator,
+		   coalesce(g.kind, 'snowflake') AS kind, g.layout, s.last_value, s.durable_bound, s.lead,
 		   coalesce(s.issued, 0) AS issued,
 		   coalesce(s.reservations, 0) AS reservations,
 		   coalesce(s.waits, 0) AS waits,
 		   coalesce(s.clock_steps_back, 0) AS clock_steps_back,
 		   coalesce(s.foreign_ids, 0) AS foreign_ids
-	  FROM seqgen.generator g LEFT JOIN seqgen.generator_state() s ON s.generator::oid = g.generator::oid;
+	  FROM seqgen.generator g FULL JOIN seqgen.generator_state() s ON s.generator::oid = g.generator::oid;
 
 COMMENT ON VIEW seqgen.stat_generator IS 'generators of this database, and what they did since the server started';
 COMMENT ON COLUMN seqgen.stat_generator.foreign_ids
