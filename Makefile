@@ -20,6 +20,7 @@ OBJS = \
 	src/clock.o \
 	src/coordinator.o \
 	src/counter.o \
+	src/doctor.o \
 	src/generator.o \
 	src/guc.o \
 	src/hold.o \
@@ -67,6 +68,7 @@ REGRESS = \
 	node \
 	security \
 	coordinator \
+	doctor \
 	range_security
 REGRESS_OPTS = --inputdir=test
 REGRESS_PREP = check-server

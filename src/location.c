@@ -129,6 +129,18 @@ field_time(HeapTuple tuple, AttrNumber column, TupleDesc desc, TimestampTz if_nu
 	return isnull ? if_null : DatumGetTimestampTz(value);
 }
 
+/* The keys of a number; a scan changes those that it is given. */
+static void
+number_keys(const SgLocationLookup *lookup, const Tenure *tenure, ScanKey keys)
+{
+	ScanKeyInit(&keys[0], lookup->bits, BTEqualStrategyNumber, F_INT2EQ,
+				Int16GetDatum((int16) tenure->pool.bits));
+	ScanKeyInit(&keys[1], lookup->datacenter, BTEqualStrategyNumber, F_INT4EQ,
+				Int32GetDatum(tenure->pool.datacenter));
+	ScanKeyInit(&keys[2], lookup->number, BTEqualStrategyNumber, F_INT4EQ,
+				Int32GetDatum((int32) tenure->number));
+}
+
 /* The row before a moment, or at it, and the beginning of the one after it. */
 static void
 read_history(SgLocationLookup *lookup, Relation rel, Relation index,
@@ -142,13 +154,7 @@ read_history(SgLocationLookup *lookup, Relation rel, Relation index,
 	Datum		location;
 	bool		isnull;
 
-	ScanKeyInit(&keys[0], lookup->bits, BTEqualStrategyNumber, F_INT2EQ,
-				Int16GetDatum((int16) tenure->pool.bits));
-	ScanKeyInit(&keys[1], lookup->datacenter, BTEqualStrategyNumber, F_INT4EQ,
-				Int32GetDatum(tenure->pool.datacenter));
-	ScanKeyInit(&keys[2], lookup->number, BTEqualStrategyNumber, F_INT4EQ,
-				Int32GetDatum((int32) tenure->number));
-
+	number_keys(lookup, tenure, keys);
 	ScanKeyInit(&keys[3], lookup->valid_from, BTGreaterStrategyNumber, F_TIMESTAMPTZ_GT,
 				TimestampTzGetDatum(moment));
 	scan = systable_beginscan_ordered(rel, index, NULL, 4, keys);
@@ -157,6 +163,7 @@ read_history(SgLocationLookup *lookup, Relation rel, Relation index,
 		tenure->until = field_time(tuple, lookup->valid_from, desc, DT_NOEND);
 	systable_endscan_ordered(scan);
 
+	number_keys(lookup, tenure, keys);
 	ScanKeyInit(&keys[3], lookup->valid_from, BTLessEqualStrategyNumber, F_TIMESTAMPTZ_LE,
 				TimestampTzGetDatum(moment));
 	scan = systable_beginscan_ordered(rel, index, NULL, 4, keys);

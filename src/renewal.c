@@ -849,6 +849,19 @@ answer_mirror(Tenancy *t, const SgRemoteAnswer *answer)
 	t->more = count == ENTRIES_PER_ANSWER;
 }
 
+/* How far are the clocks apart, if the answer took as long each way? */
+static void
+answer_note_skew(const SgRemoteAnswer *answer)
+{
+	int64		theirs;
+	int64		ours = call.clock + (sg_clock_now() - call.clock) / 2;
+	bool		isnull;
+
+	if (sg_remote_int64(answer, ANSWER_CLOCK, &theirs, &isnull) && !isnull &&
+		theirs >= 0 && ours >= 0)
+		sg_worker_note_skew(theirs - ours);
+}
+
 static void
 answer_row(Tenancy *t, const SgRemoteAnswer *answer)
 {
@@ -863,6 +876,7 @@ answer_row(Tenancy *t, const SgRemoteAnswer *answer)
 		return;
 	}
 	sg_remote_text(answer, ANSWER_MESSAGE, message);
+	answer_note_skew(answer);
 	hold = strcmp(status, "hold") == 0;
 	if (strcmp(status, "granted") == 0)
 		answer_granted(t, answer);
