@@ -585,7 +585,6 @@ COMMENT ON COLUMN seqgen.node.length IS 'what was leased last';
 COMMENT ON COLUMN seqgen.node.conflicts IS 'how often somebody else was found to hold it, too';
 
 CREATE TABLE seqgen.node_history (
-	ledger_id uuid,
 	serial bigint,
 	bits smallint NOT NULL,
 	datacenter integer NOT NULL,
@@ -596,16 +595,22 @@ CREATE TABLE seqgen.node_history (
 	generation bigint NOT NULL,
 	valid_from timestamptz NOT NULL,
 	valid_until timestamptz,
-	PRIMARY KEY (ledger_id, serial)
+	copy_of uuid DEFAULT '00000000-0000-0000-0000-000000000000',
+	PRIMARY KEY (serial, copy_of)
 );
 
+-- what this coordinator gave itself
+CREATE UNIQUE INDEX node_history_own ON seqgen.node_history (serial)
+	WHERE copy_of = '00000000-0000-0000-0000-000000000000';
 CREATE INDEX node_history_number ON seqgen.node_history (bits, datacenter, number, valid_from);
 
 COMMENT ON TABLE seqgen.node_history
 	IS 'who had which node number when, for ever: on a coordinator, and a copy on its nodes';
 COMMENT ON COLUMN seqgen.node_history.serial IS 'the generation of the grant; rows show up in its order';
 COMMENT ON COLUMN seqgen.node_history.valid_from IS 'the holder''s ids bear no earlier time';
-COMMENT ON COLUMN seqgen.node_history.valid_until IS 'the holder''s ids bear earlier times; NULL if nobody had it after that';
+COMMENT ON COLUMN seqgen.node_history.valid_until
+	IS 'the holder''s ids bear earlier times; NULL if nobody had it after that, and on nodes';
+COMMENT ON COLUMN seqgen.node_history.copy_of IS 'ledger of the coordinator that told it; zero for what was given here';
 
 CREATE FUNCTION seqgen.node_guard() RETURNS trigger
 	AS 'MODULE_PATHNAME', 'sg_node_guard' LANGUAGE C;

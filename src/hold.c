@@ -706,7 +706,7 @@ sg_hold_lease_max_claim(const SgLedgerState *state)
 	return Max(state->lease_generation, MAX_NUMBER);
 }
 
-bool
+void
 sg_hold_lease_ahead(int64 generation, int64 clock, SgLedgerState *copy)
 {
 	int64		end;
@@ -715,7 +715,7 @@ sg_hold_lease_ahead(int64 generation, int64 clock, SgLedgerState *copy)
 	bool		news;
 
 	if (generation <= copy->lease_held_generation)
-		return false;
+		return;
 	end = sg_lease_hold_end(clock, Max(copy->lease_longest, sg_lease * USECS_PER_SEC),
 							sg_max_node_skew * USECS_PER_SEC);
 	state = ledger_begin(&page);
@@ -726,7 +726,6 @@ sg_hold_lease_ahead(int64 generation, int64 clock, SgLedgerState *copy)
 	XLogFlush(ledger_end(&page));
 	if (news)
 		lease_log_hold(copy, clock, "A node knows of a lease that the registry does not, so the registry is an older state.");
-	return news;
 }
 
 int64

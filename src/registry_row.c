@@ -75,6 +75,11 @@
 #define Anum_history_node		5
 #define Anum_history_location	7
 #define Anum_history_valid_from 9
+#define Anum_history_copy_of	11
+
+/* Rows of our own, none that another coordinator told when this was a node of it. */
+#define WHERE_OWN \
+	" AND copy_of OPERATOR(pg_catalog.=) '00000000-0000-0000-0000-000000000000'"
 
 /* lines that are told at once */
 #define MAX_LINES		200
@@ -543,7 +548,7 @@ sg_registry_rename(const SgNodeRow *row)
 	static SgStatement history = {
 		"UPDATE seqgen.node_history SET name = $8 WHERE bits OPERATOR(pg_catalog.=) $1"
 		" AND datacenter OPERATOR(pg_catalog.=) $2 AND number OPERATOR(pg_catalog.=) $3"
-		" AND valid_until IS NULL",
+		" AND valid_until IS NULL" WHERE_OWN,
 		ROW_PARAMS, ROW_TYPES, NULL
 	};
 
@@ -604,7 +609,7 @@ sg_registry_history_close(const SgPool *pool, int number, int64 until)
 	static SgStatement update = {
 		"UPDATE seqgen.node_history SET valid_until = $4 WHERE bits OPERATOR(pg_catalog.=) $1"
 		" AND datacenter OPERATOR(pg_catalog.=) $2 AND number OPERATOR(pg_catalog.=) $3"
-		" AND valid_until IS NULL",
+		" AND valid_until IS NULL" WHERE_OWN,
 		4, {INT2OID, INT4OID, INT4OID, TIMESTAMPTZOID}, NULL
 	};
 	Datum		values[4] = {
@@ -624,6 +629,7 @@ sg_registry_history_knows(const SgPool *pool, int number, int64 generation, cons
 	OrderedScan scan;
 	ScanKeyData keys[3];
 	HeapTuple	tuple;
+	static const pg_uuid_t nobody = {{0}};
 	bool		known = false;
 
 	pool_keys(pool, Anum_history_bits, Anum_history_datacenter, keys);
@@ -637,7 +643,9 @@ sg_registry_history_knows(const SgPool *pool, int number, int64 generation, cons
 		tuple = systable_getnext_ordered(scan.scan, BackwardScanDirection);
 		if (!HeapTupleIsValid(tuple))
 			break;
-		if (DatumGetInt64(heap_getattr(tuple, Anum_history_serial, desc, &isnull)) > generation)
+		if (DatumGetInt64(heap_getattr(tuple, Anum_history_serial, desc, &isnull)) > generation ||
+			memcmp(DatumGetUUIDP(heap_getattr(tuple, Anum_history_copy_of, desc, &isnull)),
+				   &nobody, sizeof(pg_uuid_t)) != 0)
 			continue;
 		known = memcmp(DatumGetUUIDP(heap_getattr(tuple, Anum_history_node, desc, &isnull)),
 					   node, sizeof(pg_uuid_t)) == 0;
@@ -674,7 +682,7 @@ char *
 sg_registry_history_lines(int64 seen)
 {
 	Relation	rel = table_open(sg_catalog_relation("node_history"), AccessShareLock);
-	Relation	index = index_open(get_relname_relid("node_history_pkey", RelationGetNamespace(rel)),
+	Relation	index = index_open(get_relname_relid("node_history_own", RelationGetNamespace(rel)),
 								   AccessShareLock);
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
 	StringInfoData lines;

@@ -22,6 +22,7 @@
 
 #include "clock.h"
 #include "query.h"
+#include "allocation.h"
 #include "tenure.h"
 
 static const char *const state_names[] = {
@@ -180,7 +181,7 @@ sg_tenure_seen(const pg_uuid_t *ledger_id)
 {
 	static SgStatement select = {
 		"SELECT pg_catalog.max(serial) FROM seqgen.node_history"
-		" WHERE ledger_id OPERATOR(pg_catalog.=) $1",
+		" WHERE copy_of OPERATOR(pg_catalog.=) $1",
 		1, {UUIDOID}, NULL
 	};
 	Datum		values[1] = {UUIDPGetDatum(ledger_id)};
@@ -200,7 +201,7 @@ sg_tenure_mirror(const pg_uuid_t *ledger_id, const SgTenureEntry *entry)
 {
 	static SgStatement insert = {
 		"INSERT INTO seqgen.node_history"
-		" (ledger_id, serial, bits, datacenter, number, node, location, generation, valid_from)"
+		" (copy_of, serial, bits, datacenter, number, node, location, generation, valid_from)"
 		" VALUES ($1, $2, $3, $4, $5, $6::pg_catalog.uuid, $7, $2, $8)"
 		" ON CONFLICT DO NOTHING",
 		8, {UUIDOID, INT8OID, INT8OID, INT8OID, INT8OID, TEXTOID, TEXTOID, TIMESTAMPTZOID}, NULL
@@ -216,5 +217,5 @@ sg_tenure_mirror(const pg_uuid_t *ledger_id, const SgTenureEntry *entry)
 		TimestampTzGetDatum(sg_unix_to_timestamp(entry->valid_from)),
 	};
 
-	(void) sg_query_execute(&insert, values, NULL);
+	(void) sg_allocation_execute(&insert, values, NULL);
 }

@@ -69,8 +69,9 @@
 /* duties that can be registered */
 #define MAX_DUTIES			4
 
-/* after an error a duty is run again, in ms */
+/* after an error a duty is run again, in ms; and not before that, in us */
 #define REST_AFTER_ERROR	1000
+#define LEAST_REST			INT64CONST(200000)
 
 /*
  * What somebody else has locked is tried again later; so soon that nobody else
@@ -101,6 +102,7 @@ typedef struct Duty
 {
 	const SgWorkerDuty *duty;
 	bool		started;		/* in the worker */
+	int64		rest_until;		/* uptime, us: after an error */
 } Duty;
 
 static WorkerTable *table = NULL;
@@ -486,12 +488,17 @@ worker_look(MemoryContext context, bool *failed)
 	return there;
 }
 
-/* Start a duty, unless that is done, and run it.  Returns what that returns. */
+/*
+ * Start a duty, unless that is done, and run it.  Returns what that returns.
+ * One that fails each time fails no more often for what the others do.
+ */
 static long
 worker_run_duty(Duty *d, MemoryContext context)
 {
 	volatile long wait = REST_AFTER_ERROR;
 
+	if (sg_clock_elapsed() < d->rest_until)
+		return sg_worker_ms_until(d->rest_until);
 	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
@@ -507,6 +514,7 @@ worker_run_duty(Duty *d, MemoryContext context)
 	PG_CATCH();
 	{
 		worker_recover(d->duty, context);
+		d->rest_until = sg_clock_elapsed() + LEAST_REST;
 	}
 	PG_END_TRY();
 	MemoryContextReset(context);
