@@ -39,6 +39,13 @@
 const char *const sg_kind_names[SG_KIND_COUNT] = {
 	[SG_KIND_SNOWFLAKE] = "snowflake",
 	[SG_KIND_RANGE] = "range",
+	[SG_KIND_LOCATED] = "located",
+};
+
+/* the sequences in schema seqgen that are default generators */
+static const char *const default_names[SG_KIND_COUNT] = {
+	[SG_KIND_SNOWFLAKE] = "snowflake_default",
+	[SG_KIND_LOCATED] = "located_default",
 };
 
 /* columns of seqgen.generator */
@@ -55,7 +62,8 @@ const char *const sg_kind_names[SG_KIND_COUNT] = {
 #define Anum_layout_node_bits		5
 #define Anum_layout_sequence_bits	6
 #define Anum_layout_node_last		7
-#define Anum_layout_builtin			8
+#define Anum_layout_datacenter_bits	8
+#define Anum_layout_builtin			9
 
 /*
  * The type of seqgen.generator's key: regclass, but that a name need not
@@ -151,9 +159,20 @@ sg_catalog_is_generator_table(Oid relid)
 }
 
 Oid
-sg_catalog_default_generator(void)
+sg_catalog_default_generator(SgKind kind)
 {
-	return sg_catalog_relation("snowflake_default");
+	if (default_names[kind] == NULL)
+		return InvalidOid;
+	return sg_catalog_relation(default_names[kind]);
+}
+
+bool
+sg_catalog_is_default_generator(Oid relid)
+{
+	for (int i = 0; i < SG_KIND_COUNT; i++)
+		if (OidIsValid(relid) && relid == sg_catalog_default_generator(i))
+			return true;
+	return false;
 }
 
 /*
@@ -220,6 +239,7 @@ layout_from_tuple(HeapTuple tuple, TupleDesc desc, SgLayout *layout)
 	layout->node_bits = DatumGetInt32(column(tuple, desc, Anum_layout_node_bits));
 	layout->sequence_bits = DatumGetInt32(column(tuple, desc, Anum_layout_sequence_bits));
 	layout->node_last = DatumGetBool(column(tuple, desc, Anum_layout_node_last));
+	layout->datacenter_bits = DatumGetInt32(column(tuple, desc, Anum_layout_datacenter_bits));
 }
 
 static void
@@ -541,6 +561,7 @@ sg_layout_limits(PG_FUNCTION_ARGS)
 	layout.node_bits = PG_GETARG_INT32(3);
 	layout.sequence_bits = PG_GETARG_INT32(4);
 	layout.node_last = false;
+	layout.datacenter_bits = PG_GETARG_INT32(5);
 	layout_check(&layout);
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)

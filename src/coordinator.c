@@ -342,18 +342,18 @@ report_several_servers(Oid one, Oid another)
 			 errhint("Drop all but one.")));
 }
 
-/* The server that uses the wrapper, or InvalidOid. */
+/* A server that uses the wrapper, or InvalidOid; and another one, if there is. */
 static Oid
-coordinator_server(void)
+coordinator_server(Oid *another)
 {
 	ForeignDataWrapper *wrapper = GetForeignDataWrapperByName(WRAPPER, true);
 	Oid			server = InvalidOid;
-	Oid			another = InvalidOid;
 	Relation	rel;
 	ScanKeyData key;
 	SysScanDesc scan;
 	HeapTuple	tuple;
 
+	*another = InvalidOid;
 	if (wrapper == NULL)
 		return InvalidOid;
 
@@ -363,14 +363,11 @@ coordinator_server(void)
 	scan = systable_beginscan(rel, InvalidOid, false, NULL, 1, &key);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
-		another = server;
+		*another = server;
 		server = ((Form_pg_foreign_server) GETSTRUCT(tuple))->oid;
 	}
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
-
-	if (OidIsValid(another))
-		report_several_servers(another, server);
 	return server;
 }
 
@@ -501,15 +498,26 @@ coordinator_add_defaults(SgCoordinator *coordinator, List *list)
 }
 
 bool
+sg_coordinator_exists(void)
+{
+	Oid			another;
+
+	return OidIsValid(extension_owner()) && OidIsValid(coordinator_server(&another));
+}
+
+bool
 sg_coordinator_find(SgCoordinator *coordinator)
 {
 	Oid			owner = extension_owner();
-	Oid			serverid = coordinator_server();
+	Oid			another;
+	Oid			serverid = coordinator_server(&another);
 	ForeignServer *server;
 	UserMapping *mapping;
 
 	if (!OidIsValid(owner) || !OidIsValid(serverid))
 		return false;
+	if (OidIsValid(another))
+		report_several_servers(another, serverid);
 	server = GetForeignServer(serverid);
 	mapping = coordinator_mapping(server, owner);
 

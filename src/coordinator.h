@@ -39,6 +39,9 @@ typedef struct SgCoordinator
  */
 extern bool sg_coordinator_find(SgCoordinator *coordinator);
 
+/* Is any defined, whether it can be used or not?  Only in a transaction. */
+extern bool sg_coordinator_exists(void);
+
 extern bool sg_coordinator_equal(const SgCoordinator *a, const SgCoordinator *b);
 
 /*

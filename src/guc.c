@@ -31,6 +31,9 @@
 #define CLOCK_OFFSET_MAX	(200.0 * 365.25 * 86400.0 * 1000.0)
 
 char	   *sg_node_id = NULL;
+char	   *sg_location_text = NULL;
+SgLocation	sg_location = {0};
+int			sg_lease_timeout = 10000;
 int			sg_max_generators = 1024;
 int			sg_reserve_ahead = 3000;
 int			sg_max_lead = 60000;
@@ -40,6 +43,8 @@ int			sg_range_target = 900;
 int			sg_range_timeout = 10000;
 bool		sg_range_require_sync = false;
 int			sg_range_report_interval = 10;
+int			sg_lease = 3600;
+int			sg_max_node_skew = 900;
 char	   *sg_debug_boot_id = NULL;
 
 static double debug_clock_offset = 0.0;
@@ -173,6 +178,51 @@ check_node_id(char **newval, void **extra, GucSource source)
 	return false;
 }
 
+/* A part of a location; returns what follows it, or NULL if there is none. */
+static const char *
+parse_location_part(const char *p, int *part)
+{
+	int			value = 0;
+	int			digits = 0;
+
+	for (; *p >= '0' && *p <= '9' && digits < 4; digits++)
+		value = value * 10 + (*p++ - '0');
+	*part = value;
+	return digits > 0 && value <= 255 ? p : NULL;
+}
+
+bool
+sg_location_parse(const char *value, SgLocation *location)
+{
+	const char *p = skip_space(value);
+
+	memset(location, 0, sizeof(SgLocation));
+	if (*p == '\0')
+		return true;
+	location->given = true;
+	return (p = parse_location_part(p, &location->zone)) != NULL && *p == '/' &&
+		(p = parse_location_part(p + 1, &location->datacenter)) != NULL && *p == '/' &&
+		(p = parse_location_part(p + 1, &location->rack)) != NULL && *skip_space(p) == '\0';
+}
+
+static bool
+check_location(char **newval, void **extra, GucSource source)
+{
+	SgLocation	location;
+
+	if (*newval == NULL || sg_location_parse(*newval, &location))
+		return true;
+	GUC_check_errdetail("A location is zone/datacenter/rack, three numbers from 0 to 255, as in \"3/5/1\".");
+	return false;
+}
+
+static void
+assign_location(const char *newval, void *extra)
+{
+	if (newval != NULL)
+		(void) sg_location_parse(newval, &sg_location);
+}
+
 static void
 assign_debug_clock_offset(double newval, void *extra)
 {
@@ -193,6 +243,14 @@ sg_guc_init(void)
 								   PGC_POSTMASTER,
 								   0,
 								   check_node_id, NULL, NULL);
+		DefineCustomStringVariable("seqgen.location",
+								   "Sets where this server is, as zone/datacenter/rack.",
+								   "Three numbers from 0 to 255, as in \"3/5/1\".",
+								   &sg_location_text,
+								   "",
+								   PGC_POSTMASTER,
+								   0,
+								   check_location, assign_location, NULL);
 		DefineCustomIntVariable("seqgen.max_generators",
 								"Sets the maximum number of generators in use over all databases.",
 								"Each takes about 900 bytes of shared memory.",
@@ -235,6 +293,14 @@ sg_guc_init(void)
 							PGC_SIGHUP,
 							GUC_UNIT_S,
 							NULL, NULL, NULL);
+	DefineCustomIntVariable("seqgen.lease_timeout",
+							"Sets how long a session waits for a node number.",
+							NULL,
+							&sg_lease_timeout,
+							10000, 0, 3600000,
+							PGC_USERSET,
+							GUC_UNIT_MS,
+							NULL, NULL, NULL);
 	DefineCustomIntVariable("seqgen.range_target",
 							"Sets how long a block of a range should last.",
 							"Blocks that last less grow, blocks that last more than twice as long shrink.",
@@ -264,6 +330,22 @@ sg_guc_init(void)
 							"The coordinator should have the same setting as its nodes.",
 							&sg_range_report_interval,
 							10, 1, 3600,
+							PGC_SIGHUP,
+							GUC_UNIT_S,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("seqgen.lease",
+							"Sets how long a coordinator leases a node number for.",
+							"The servers that may become the coordinator should have the same setting.",
+							&sg_lease,
+							3600, 1, 30 * 86400,
+							PGC_SIGHUP,
+							GUC_UNIT_S,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("seqgen.max_node_skew",
+							"Sets how far the clocks of nodes may be from their coordinator's.",
+							"Beyond it no node number is leased, nor renewed.",
+							&sg_max_node_skew,
+							900, 1, 86400,
 							PGC_SIGHUP,
 							GUC_UNIT_S,
 							NULL, NULL, NULL);

@@ -20,6 +20,7 @@
 
 #define MIN_TIME_BITS	16
 #define MAX_NODE_BITS	30
+#define MAX_DATACENTER_BITS	8
 #define MAX_SEQUENCE_BITS	30
 
 /* 2025-01-01 00:00:00 UTC, milliseconds, 41 + 10 + 12 bits */
@@ -30,6 +31,7 @@ const SgLayout sg_layout_default = {
 	.node_bits = 10,
 	.sequence_bits = 12,
 	.node_last = false,
+	.datacenter_bits = 0,
 };
 
 static inline int64
@@ -43,7 +45,8 @@ sg_layout_equal(const SgLayout *a, const SgLayout *b)
 {
 	return a->epoch == b->epoch && a->unit == b->unit &&
 		a->time_bits == b->time_bits && a->node_bits == b->node_bits &&
-		a->sequence_bits == b->sequence_bits && a->node_last == b->node_last;
+		a->sequence_bits == b->sequence_bits && a->node_last == b->node_last &&
+		a->datacenter_bits == b->datacenter_bits;
 }
 
 const char *
@@ -55,6 +58,11 @@ sg_layout_problem(const SgLayout *layout)
 		return "A layout has at least 16 bits of time and at most 30 of node and of sequence.";
 	if (layout->node_bits == 1)
 		return "A layout has no bits of node, or at least 2.";
+	if (layout->datacenter_bits != 0 &&
+		(layout->datacenter_bits < 0 || layout->datacenter_bits > layout->node_bits - 2))
+		return "The bits of the datacenter leave at least 2 for the node's number.";
+	if (layout->datacenter_bits > MAX_DATACENTER_BITS)
+		return "A datacenter has at most 8 bits.";
 	if (layout->time_bits + layout->sequence_bits > SG_MAX_TIME_SEQUENCE_BITS)
 		return "Time and sequence have at most 62 bits together.";
 	if (layout->time_bits + layout->node_bits + layout->sequence_bits > SG_MAX_ID_BITS)
@@ -81,9 +89,21 @@ sg_layout_max_node(const SgLayout *layout)
 }
 
 int64
+sg_layout_max_number(const SgLayout *layout)
+{
+	return ones(layout->node_bits - layout->datacenter_bits);
+}
+
+int64
+sg_layout_max_datacenter(const SgLayout *layout)
+{
+	return ones(layout->datacenter_bits);
+}
+
+int64
 sg_layout_max_own_node(const SgLayout *layout)
 {
-	return layout->node_bits == 0 ? 0 : ones(layout->node_bits - 1);
+	return layout->node_bits == 0 ? 0 : ones(layout->node_bits - layout->datacenter_bits - 1);
 }
 
 int64
@@ -104,6 +124,12 @@ sg_layout_max_id(const SgLayout *layout)
 	/* in two steps, as 63 bits are all that an int64 has */
 	return (sg_layout_max_tick(layout) << layout->node_bits) |
 		sg_layout_max_node(layout);
+}
+
+int64
+sg_layout_node(const SgLayout *layout, int64 datacenter, int64 number)
+{
+	return datacenter << (layout->node_bits - layout->datacenter_bits) | number;
 }
 
 int64
@@ -195,6 +221,25 @@ sg_layout_is_spare(const SgLayout *layout, int64 bound, int64 id)
 		sg_layout_unpack(layout, id, &at_id) &&
 		at_bound.node == 0 && at_bound.sequence == 0 &&
 		at_id.node == 0 && at_id.time == at_bound.time;
+}
+
+int64
+sg_layout_first_tick(const SgLayout *layout, int64 us)
+{
+	int64		time;
+
+	if (us <= layout->epoch)
+		return 0;
+	time = (us - layout->epoch - 1) / layout->unit + 1;
+	if (time > sg_layout_max_time(layout))
+		return sg_layout_max_tick(layout) + 1;
+	return time << layout->sequence_bits;
+}
+
+int64
+sg_layout_last_tick(const SgLayout *layout, int64 us)
+{
+	return sg_layout_first_tick(layout, us) - 1;
 }
 
 int64

@@ -28,6 +28,8 @@ typedef struct SgLayout
 	int			sequence_bits;
 	bool		node_last;		/* time, sequence, node instead of time, node,
 								 * sequence */
+	int			datacenter_bits;	/* the upper ones of the node's; 0 for
+									 * none */
 } SgLayout;
 
 typedef struct SgFields
@@ -49,15 +51,25 @@ extern bool sg_layout_equal(const SgLayout *a, const SgLayout *b);
 extern const char *sg_layout_problem(const SgLayout *layout);
 
 /*
- * Largest values.  sg_layout_max_own_node is the largest number that may be
- * set by hand: the upper half is for leases.
+ * Largest values.  max_node is what the node bits hold; with a datacenter in
+ * them, max_number is what is left for the number inside of it, and else the
+ * same.  sg_layout_max_own_node is the largest number that may be set by hand:
+ * the upper half is for leases.
  */
 extern int64 sg_layout_max_time(const SgLayout *layout);
 extern int64 sg_layout_max_node(const SgLayout *layout);
+extern int64 sg_layout_max_number(const SgLayout *layout);
+extern int64 sg_layout_max_datacenter(const SgLayout *layout);
 extern int64 sg_layout_max_own_node(const SgLayout *layout);
 extern int64 sg_layout_max_sequence(const SgLayout *layout);
 extern int64 sg_layout_max_tick(const SgLayout *layout);
 extern int64 sg_layout_max_id(const SgLayout *layout);
+
+/*
+ * What the node bits hold: a datacenter, if the layout carries one, and below it
+ * a number.
+ */
+extern int64 sg_layout_node(const SgLayout *layout, int64 datacenter, int64 number);
 
 /* Fields within their bits make an id; an id from 1 to max_id its fields. */
 extern int64 sg_layout_pack(const SgLayout *layout, const SgFields *fields);
@@ -84,6 +96,13 @@ extern int64 sg_layout_bound(const SgLayout *layout, int64 tick);
  * nextval() at a bound returns such, and no node ever draws one.
  */
 extern bool sg_layout_is_spare(const SgLayout *layout, int64 bound, int64 id);
+
+/*
+ * The first tick whose unit of time begins at a moment or later, and the last
+ * one whose unit begins before: from 0 to max_tick + 1, and -1 to max_tick.
+ */
+extern int64 sg_layout_first_tick(const SgLayout *layout, int64 us);
+extern int64 sg_layout_last_tick(const SgLayout *layout, int64 us);
 
 /* The last tick of the tick's unit of time. */
 extern int64 sg_layout_unit_end(const SgLayout *layout, int64 tick);

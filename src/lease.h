@@ -22,8 +22,9 @@ typedef struct SgLease
 	int64		generation;		/* grows with every grant and renewal; 0 for a
 								 * number that is not leased */
 	int64		from;			/* no id is of an earlier time */
-	int64		until;			/* every id is of an earlier time; PG_INT64_MAX
-								 * for a number that is not leased */
+	int64		until;			/* every id is of an earlier time;
+								 * PG_INT64_MAX for a number that is not
+								 * leased */
 } SgLease;
 
 /* The end of a window that is granted, or renewed, now. */

@@ -19,12 +19,14 @@
  *
  * With one exception.  A node takes a block for granted only when it hears that
  * the transaction has committed.  So if that was interrupted, or the server
- * crashed, nobody knows the block, and the next step may take it.  The cursor
- * remembers where the block of its newest step began, or the first of those
- * that are still under way, if they were such steps; the next one looks for room
- * from there on, above what the asker has had, and finds the blocks' rows, or
- * room.  A block whose values are seen before the commit, as that of a range
- * that is being created, is none of that kind.
+ * crashed, nobody knows the block, and another step may take it.  The cursor
+ * remembers a position: whatever lies between it and the cursor is in a row of
+ * the ledger, or nobody was told of it.  A step looks for room from there on,
+ * above what the asker has had, and finds the blocks' rows, or room.  It moves
+ * the position on over committed rows, never over a block under way or a gap
+ * that one left.  A block whose values are seen before the commit, as that of a
+ * range that is being created, is none of that kind: with it the cursor forgets
+ * what lies below, as with every other way to set it.
  *
  * A heavyweight lock on the cursor as an object (not as a relation) serializes
  * steps, and is released at the step's end.  What it guards are the cursor and
@@ -76,8 +78,8 @@
 #define MAX_RAISE_BLOCKS	64
 #define MAX_RAISE_PART		8
 
-/* how many steps back the cursor remembers one that is under way */
-#define MAX_UNDER_WAY		64
+/* how many blocks below the cursor a step looks at, at most */
+#define MAX_LOOKS			64
 
 /* the default of the largest block: a part of the range, and not too many */
 #define DEFAULT_MAX_PARTS	64
@@ -106,15 +108,15 @@ step_unlock(const SgRange *range)
 /*
  * Find room for size values from lo on: less if there is a block in the way, or
  * the range ends; with whole nothing less will do.  Returns false if the range
- * has no such room; or, with whole, if more than a largest block would be
- * leapt over for it, which nobody would ever be given.
+ * has no such room, or not in that many looks; or, with whole, if more than a
+ * largest block would be leapt over for it, which nobody would ever be given.
  */
 static bool
-find_room(const SgRange *range, int64 lo, int64 size, bool whole, SgBlock *room)
+find_room(const SgRange *range, int64 lo, int64 size, bool whole, int looks, SgBlock *room)
 {
 	int64		skipped = 0;
 
-	while (lo <= range->max_value)
+	for (; lo <= range->max_value && looks > 0; looks--)
 	{
 		int64		left = range->max_value - lo + 1;
 		int64		begin = lo;
@@ -149,25 +151,28 @@ find_room(const SgRange *range, int64 lo, int64 size, bool whole, SgBlock *room)
 }
 
 /*
- * What the cursor remembers with a step whose block begins at lo: where the
- * first block began that is still under way, from what it remembered before.
+ * What the cursor remembers with a step whose block begins at lo, if it stood at
+ * last and remembered before: the position up to which committed rows cover all.
+ * It may lag behind, for the next step moves it on.
  */
 static int64
 step_begin(const SgRange *range, int64 before, int64 last, int64 lo)
 {
-	int64		begin = lo - 1;
-	SgBlock    *blocks;
-	int			count;
+	bool		settled = true;
 
-	if (before < 0 || before >= last)
-		return begin;
-	blocks = sg_allocation_overlaps(range->relid, before + 1, last + 1, MAX_UNDER_WAY, &count);
-	for (int i = 0; i < count; i++)
-		if (blocks[i].state == SG_BLOCK_GRANTED && !blocks[i].leaving &&
-			TransactionIdIsValid(blocks[i].in_flight))
-			begin = Min(begin, blocks[i].lo - 1);
-	pfree(blocks);
-	return begin;
+	if (before < 0)
+		return lo - 1;
+	for (int i = 0; i < MAX_LOOKS && before < last && settled; i++)
+	{
+		int			count;
+		SgBlock    *blocks = sg_allocation_overlaps(range->relid, before + 1, before + 2, 1, &count);
+
+		settled = count > 0 && !TransactionIdIsValid(blocks[0].in_flight);
+		if (settled)
+			before = blocks[0].hi - 1;
+		pfree(blocks);
+	}
+	return before < last ? Min(before, lo - 1) : lo - 1;
 }
 
 /*
@@ -184,13 +189,17 @@ step_take(const SgRange *range, Relation cursor, int64 floor, int64 size, bool w
 	bool		again = before >= 0 && from <= last && !seen;
 
 	/* the block of a step that came to nothing */
-	again = again && find_room(range, from, Min(size, last - from + 1), false, block) &&
+	again = again && find_room(range, from, Min(size, last - from + 1), false, MAX_LOOKS, block) &&
 		block->lo <= last;
 
 	/* what a node says it has had does not move the cursor */
 	floor = shared ? range->min_value : Max(floor, range->min_value);
-	if (!again && !find_room(range, Max(last + 1, floor), size, whole, block))
+	if (!again && !find_room(range, Max(last + 1, floor), size, whole, INT_MAX, block))
 		return false;
+
+	/* what the own worker has had and the ledger forgot is no gap to be used */
+	if (!again && floor > last + 1)
+		before = -1;
 	(void) sg_sequence_put_step(cursor, seen ? -1 : step_begin(range, before, last, block->lo),
 								Max(last, block->hi - 1));
 	*lsn = sg_hold_count(shared, state);

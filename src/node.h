@@ -17,8 +17,8 @@
 
 typedef enum SgNodeOrigin
 {
-	SG_NODE_NONE,				/* neither set nor part of a cluster: leased, if
-								 * there is a coordinator */
+	SG_NODE_NONE,				/* neither set nor part of a cluster: leased,
+								 * if there is a coordinator */
 	SG_NODE_SET,				/* seqgen.node_id */
 	SG_NODE_CITUS,				/* the local group of Citus */
 } SgNodeOrigin;
@@ -37,9 +37,6 @@ extern SgNodeOrigin sg_node_own_number(int64 *number);
 
 /* The pool of a layout; false for a layout without node bits. */
 extern bool sg_node_pool(const SgLayout *layout, SgPool *pool);
-
-/* What the node bits of an id hold, for a number of the layout's pool. */
-extern int64 sg_node_field(const SgLayout *layout, int64 number);
 
 /*
  * The number for ids of a layout, if nobody has to be asked: its lease lasts

@@ -35,7 +35,8 @@ extern LWLock *sg_shmem_lock(int number);
 #define SG_LOCK_CLOCK		1	/* the clock's anchor */
 #define SG_LOCK_BLOCKS		2	/* the blocks of kinds that count */
 #define SG_LOCK_WORKERS		3	/* the background workers */
-#define SG_LOCK_COUNT		4
+#define SG_LOCK_LEASES		4	/* the leases that slots have */
+#define SG_LOCK_COUNT		5
 
 /* Has the server preloaded the library, so that shared memory exists? */
 extern bool sg_shmem_ready(void);

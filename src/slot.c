@@ -14,8 +14,18 @@
  * a slot's address and generation; it checks the generation at its first use
  * in a transaction, after it has locked the sequence.  Fields marked (P) are
  * guarded by the content lock of the sequence's page, fields marked (B) by
- * SG_LOCK_BLOCKS.  Both may be taken by a holder of SG_LOCK_SLOTS, and
- * SG_LOCK_BLOCKS by a holder of a page's lock.
+ * SG_LOCK_BLOCKS, and fields marked (L) by SG_LOCK_LEASES.  All three may be
+ * taken by a holder of SG_LOCK_SLOTS, and SG_LOCK_BLOCKS by a holder of a page's
+ * lock.
+ *
+ * Leases
+ *
+ *	The number that last bears, and the window that goes with it, change under
+ *	SG_LOCK_LEASES.  limit is raised for a lease under the same lock, by
+ *	somebody who has seen the lease's serial, and only if that is still the
+ *	same: so a limit that was computed for one number never serves another.  The
+ *	number changes in last first, which goes above limit: until limit is raised
+ *	for the new number, there is nothing to take.
  *
  *-------------------------------------------------------------------------
  */
@@ -31,6 +41,7 @@
 
 #include "guc.h"
 #include "shmem.h"
+#include "clock.h"
 #include "slot.h"
 
 /* a multiple of the cache line, so that no two slots share one */
@@ -52,10 +63,24 @@ typedef struct SlotEntry
 	int			number;
 } SlotEntry;
 
+/* How far the slots of a layout had got that are gone. */
+typedef struct SlotTrace
+{
+	bool		used;
+	SgLayout	layout;
+	int64		tick;
+} SlotTrace;
+
+#define TRACES	32
+
 /* all of it guarded by SG_LOCK_SLOTS */
 typedef struct SlotTable
 {
 	int			first_free;		/* or -1 */
+	int64		known_from;		/* us; 0 while nothing was ever entered: ids
+								 * of earlier times may be of the server's life
+								 * before, or of slots that left no trace */
+	SlotTrace	traces[TRACES];
 } SlotTable;
 
 static SlotTable *table = NULL;
@@ -100,6 +125,39 @@ sg_slot_find(Oid relid)
 	return slot;
 }
 
+static int64
+trace_end(const SlotTrace *trace)
+{
+	return sg_layout_us(&trace->layout, (trace->tick >> trace->layout.sequence_bits) + 1);
+}
+
+/* The trace of a layout; NULL if there is none. */
+static SlotTrace *
+trace_find(const SgLayout *layout)
+{
+	for (int i = 0; i < TRACES; i++)
+		if (table->traces[i].used && sg_layout_equal(&table->traces[i].layout, layout))
+			return &table->traces[i];
+	return NULL;
+}
+
+/* A new one; if need be in place of the one that matters for the shortest time. */
+static SlotTrace *
+trace_add(const SgLayout *layout)
+{
+	SlotTrace  *trace = &table->traces[0];
+
+	for (int i = 1; i < TRACES && trace->used; i++)
+		if (!table->traces[i].used || trace_end(&table->traces[i]) < trace_end(trace))
+			trace = &table->traces[i];
+	if (trace->used)
+		table->known_from = Max(table->known_from, trace_end(trace));
+	trace->used = true;
+	trace->layout = *layout;
+	trace->tick = 0;
+	return trace;
+}
+
 /*
  * Free a slot; the caller holds the lock, and has made sure that nobody uses
  * the slot.
@@ -109,6 +167,14 @@ slot_free(SgSlot *slot)
 {
 	SlotKey		key = {slot->database, slot->relid};
 
+	if (!sg_kind_is_counter(slot->kind))
+	{
+		SlotTrace  *trace = trace_find(&slot->layout);
+
+		if (trace == NULL)
+			trace = trace_add(&slot->layout);
+		trace->tick = Max(trace->tick, sg_slot_last_tick(slot, slot->layout.node_bits));
+	}
 	hash_search(slot_hash, &key, HASH_REMOVE, NULL);
 	pg_atomic_fetch_add_u32(&slot->generation, 1);
 	slot->database = InvalidOid;
@@ -185,26 +251,44 @@ slot_sweep(void)
 	pfree(keys);
 }
 
+/* What the node bits of a generator's ids hold with a lease. */
+static int64
+slot_lease_node(const SgLayout *layout, const SgLease *lease)
+{
+	if (lease->number == 0)
+		return 0;
+	return sg_layout_node(layout, layout->datacenter_bits > 0 ? sg_location.datacenter : 0,
+						  lease->number);
+}
+
 /* Put a free slot to use with nothing reserved; the caller holds the lock. */
 static void
 slot_fill(SgSlot *slot, const SlotKey *key, SgKind kind,
-		  const SgLayout *layout, int64 node, int64 value)
+		  const SgLayout *layout, const SgLease *lease, int64 value)
 {
+	int64		node = 0;
 	uint64		last = 0;
 	int			node_bits = 0;
 
 	/* a kind that counts begins with its first block */
 	MemSet(&slot->blocks, 0, sizeof(SgBlocks));
 	MemSet(&slot->layout, 0, sizeof(SgLayout));
+	MemSet(&slot->lease, 0, sizeof(SgLease));
 	if (!sg_kind_is_counter(kind))
 	{
-		last = (uint64) Max(sg_layout_tick_above(layout, value, node) - 1, 0);
+		slot->lease = *lease;
+		node = slot_lease_node(layout, lease);
+		last = (uint64) Max(Max(sg_layout_tick_above(layout, value, node),
+								sg_layout_first_tick(layout, lease->from)) - 1, 0);
 		slot->layout = *layout;
 		node_bits = layout->node_bits;
 	}
 	slot->database = key->database;
 	slot->relid = key->relid;
 	slot->kind = kind;
+	slot->lease_serial++;
+	slot->lease_error = 0;
+	slot->lease_message[0] = '\0';
 	pg_atomic_write_u64(&slot->last, last << node_bits | (uint64) node);
 	pg_atomic_write_u64(&slot->limit, last);
 	pg_atomic_write_u64(&slot->ahead, SG_AHEAD_TAKEN);
@@ -215,16 +299,19 @@ slot_fill(SgSlot *slot, const SlotKey *key, SgKind kind,
 	pg_atomic_write_u64(&slot->reservations, 0);
 	pg_atomic_write_u64(&slot->waits, 0);
 	pg_atomic_write_u64(&slot->steps_back, 0);
+	pg_atomic_write_u64(&slot->foreign_ids, 0);
 }
 
 /* Enter a generator; NULL if the table is full. */
 static SgSlot *
-slot_enter(Oid relid, SgKind kind, const SgLayout *layout, int64 node, int64 value)
+slot_enter(Oid relid, SgKind kind, const SgLayout *layout, const SgLease *lease, int64 value)
 {
 	SlotKey		key = {MyDatabaseId, relid};
 	SgSlot	   *slot;
 
 	LWLockAcquire(slot_lock(), LW_EXCLUSIVE);
+	if (table->known_from == 0)
+		table->known_from = sg_clock_now();
 	slot = slot_find(key.database, key.relid);
 	if (slot == NULL && table->first_free >= 0)
 	{
@@ -235,7 +322,7 @@ slot_enter(Oid relid, SgKind kind, const SgLayout *layout, int64 node, int64 val
 			entry->number = table->first_free;
 			slot = &slots[entry->number].slot;
 			table->first_free = slot->next_free;
-			slot_fill(slot, &key, kind, layout, node, value);
+			slot_fill(slot, &key, kind, layout, lease, value);
 		}
 	}
 	LWLockRelease(slot_lock());
@@ -243,14 +330,14 @@ slot_enter(Oid relid, SgKind kind, const SgLayout *layout, int64 node, int64 val
 }
 
 SgSlot *
-sg_slot_enter(Oid relid, SgKind kind, const SgLayout *layout, int64 node, int64 value)
+sg_slot_enter(Oid relid, SgKind kind, const SgLayout *layout, const SgLease *lease, int64 value)
 {
-	SgSlot	   *slot = slot_enter(relid, kind, layout, node, value);
+	SgSlot	   *slot = slot_enter(relid, kind, layout, lease, value);
 
 	if (slot == NULL)
 	{
 		slot_sweep();
-		slot = slot_enter(relid, kind, layout, node, value);
+		slot = slot_enter(relid, kind, layout, lease, value);
 	}
 	if (slot == NULL)
 		ereport(ERROR,
@@ -299,6 +386,30 @@ sg_slot_relids(SgKind kind)
 	return list;
 }
 
+bool
+sg_slot_may_have_given(SgSlot *slot, int64 tick, int64 time)
+{
+	const SgLayout *layout = &slot->layout;
+	int64		node = sg_slot_node(slot, layout->node_bits);
+	const SlotTrace *trace;
+	bool		found;
+
+	LWLockAcquire(slot_lock(), LW_SHARED);
+	trace = trace_find(layout);
+	found = time < table->known_from || (trace != NULL && tick <= trace->tick);
+	for (int i = 0; i < sg_max_generators && !found; i++)
+	{
+		SgSlot	   *other = &slots[i].slot;
+
+		found = OidIsValid(other->relid) && !sg_kind_is_counter(other->kind) &&
+			sg_layout_equal(&other->layout, layout) &&
+			sg_slot_node(other, layout->node_bits) == node &&
+			sg_slot_last_tick(other, layout->node_bits) >= tick;
+	}
+	LWLockRelease(slot_lock());
+	return found;
+}
+
 void
 sg_slot_raise_last(SgSlot *slot, int node_bits, int64 tick)
 {
@@ -319,6 +430,123 @@ sg_slot_raise_limit(SgSlot *slot, int64 tick)
 	while ((int64) limit < tick)
 		if (pg_atomic_compare_exchange_u64(&slot->limit, &limit, (uint64) tick))
 			break;
+}
+
+
+/*
+ * Leases
+ */
+
+/*
+ * Let the ids bear another node from the next tick on, which lies in the lease,
+ * in a later unit of time than all before, and above limit.  Under
+ * SG_LOCK_LEASES.
+ */
+static void
+slot_change_node(SgSlot *slot, const SgLease *lease)
+{
+	const SgLayout *layout = &slot->layout;
+	uint64		word = pg_atomic_read_u64(&slot->last);
+	uint64		node = (uint64) slot_lease_node(layout, lease);
+	int64		first = sg_layout_first_tick(layout, lease->from);
+	int64		tick;
+
+	do
+	{
+		tick = (int64) (word >> layout->node_bits);
+		tick = Max(tick, (int64) pg_atomic_read_u64(&slot->limit));
+		tick = Min(sg_layout_unit_end(layout, tick + 1), sg_layout_max_tick(layout));
+		tick = Max(tick, first - 1);
+	} while (!pg_atomic_compare_exchange_u64(&slot->last, &word,
+											 (uint64) tick << layout->node_bits | node));
+}
+
+/* Under SG_LOCK_LEASES. */
+static void
+slot_set_lease(SgSlot *slot, const SgLease *lease)
+{
+	/* the same number may come back after it was another's for a while */
+	if (lease->number == slot->lease.number && lease->from == slot->lease.from)
+	{
+		slot->lease.generation = Max(slot->lease.generation, lease->generation);
+		slot->lease.until = Max(slot->lease.until, lease->until);
+	}
+	else
+	{
+		slot_change_node(slot, lease);
+		slot->lease = *lease;
+		slot->lease_serial++;
+	}
+	if (lease->number != 0)
+	{
+		slot->lease_error = 0;
+		slot->lease_message[0] = '\0';
+	}
+}
+
+bool
+sg_slot_set_lease(Oid relid, const SgLease *lease)
+{
+	SgSlot	   *slot = sg_slot_lock(relid);
+	bool		found = slot != NULL && !sg_kind_is_counter(slot->kind);
+
+	if (found)
+	{
+		LWLockAcquire(sg_shmem_lock(SG_LOCK_LEASES), LW_EXCLUSIVE);
+		slot_set_lease(slot, lease);
+		LWLockRelease(sg_shmem_lock(SG_LOCK_LEASES));
+		ConditionVariableBroadcast(&slot->supplied);
+	}
+	sg_slot_unlock();
+	return found;
+}
+
+bool
+sg_slot_note_lease(Oid relid, int error, const char *message)
+{
+	SgSlot	   *slot = sg_slot_lock(relid);
+	bool		found = slot != NULL && !sg_kind_is_counter(slot->kind);
+
+	if (found)
+	{
+		LWLockAcquire(sg_shmem_lock(SG_LOCK_LEASES), LW_EXCLUSIVE);
+		slot->lease_error = error;
+		strlcpy(slot->lease_message, message, SG_MESSAGE_SIZE);
+		LWLockRelease(sg_shmem_lock(SG_LOCK_LEASES));
+		ConditionVariableBroadcast(&slot->supplied);
+	}
+	sg_slot_unlock();
+	return found;
+}
+
+void
+sg_slot_get_lease(SgSlot *slot, SgLease *lease, uint32 *serial)
+{
+	LWLockAcquire(sg_shmem_lock(SG_LOCK_LEASES), LW_SHARED);
+	*lease = slot->lease;
+	*serial = slot->lease_serial;
+	LWLockRelease(sg_shmem_lock(SG_LOCK_LEASES));
+}
+
+int
+sg_slot_lease_error(SgSlot *slot, char *message)
+{
+	int			error;
+
+	LWLockAcquire(sg_shmem_lock(SG_LOCK_LEASES), LW_SHARED);
+	error = slot->lease_error;
+	strlcpy(message, slot->lease_message, SG_MESSAGE_SIZE);
+	LWLockRelease(sg_shmem_lock(SG_LOCK_LEASES));
+	return error;
+}
+
+void
+sg_slot_raise_leased_limit(SgSlot *slot, int64 tick, uint32 serial)
+{
+	LWLockAcquire(sg_shmem_lock(SG_LOCK_LEASES), LW_SHARED);
+	if (slot->lease_serial == serial)
+		sg_slot_raise_limit(slot, tick);
+	LWLockRelease(sg_shmem_lock(SG_LOCK_LEASES));
 }
 
 
@@ -352,6 +580,8 @@ slot_shmem_attach(void *area, bool initialize)
 		return;
 
 	table->first_free = 0;
+	table->known_from = 0;
+	MemSet(table->traces, 0, sizeof(table->traces));
 	for (int i = 0; i < sg_max_generators; i++)
 	{
 		SgSlot	   *slot = &slots[i].slot;
@@ -370,6 +600,7 @@ slot_shmem_attach(void *area, bool initialize)
 		pg_atomic_init_u64(&slot->reservations, 0);
 		pg_atomic_init_u64(&slot->waits, 0);
 		pg_atomic_init_u64(&slot->steps_back, 0);
+		pg_atomic_init_u64(&slot->foreign_ids, 0);
 	}
 }
 

@@ -13,6 +13,7 @@
 
 #include "catalog.h"
 #include "layout.h"
+#include "lease.h"
 
 /* How a kind that is served with blocks stands; from bad to worse. */
 typedef enum SgSupply
@@ -68,12 +69,18 @@ typedef struct SgSlot
 	SgKind		kind;			/* set before the slot is entered */
 	SgLayout	layout;			/* likewise; unused by kinds that count */
 	SgBlocks	blocks;			/* (B) */
-	ConditionVariable supplied; /* blocks or supply have changed */
+	SgLease		lease;			/* (L) of the number that last bears */
+	uint32		lease_serial;	/* (L) grows when the number changes */
+	int			lease_error;	/* (L) why there is none: an SQLSTATE, as
+								 * MAKE_SQLSTATE has it; 0 if it is on its way */
+	char		lease_message[SG_MESSAGE_SIZE]; /* (L) the same in words */
+	ConditionVariable supplied; /* blocks, supply or lease have changed */
 	pg_atomic_uint64 warned_at; /* uptime of the last warning, us */
 	pg_atomic_uint64 issued;
 	pg_atomic_uint64 reservations;
 	pg_atomic_uint64 waits;
 	pg_atomic_uint64 steps_back;
+	pg_atomic_uint64 foreign_ids;	/* observed; of our node, and not ours */
 } SgSlot;
 
 /* marks a slot whose next reservation somebody is making */
@@ -100,7 +107,7 @@ extern void sg_slot_unlock(void);
  * unless it is there.  Raises an error if the table is full.
  */
 extern SgSlot *sg_slot_enter(Oid relid, SgKind kind, const SgLayout *layout,
-							 int64 node, int64 value);
+							 const SgLease *lease, int64 value);
 
 /*
  * Free slots; the caller has made sure that nobody uses them.
@@ -115,9 +122,47 @@ extern void sg_slot_visit(SgSlotVisitor visitor, void *arg);
 /* The generators of a kind that are loaded in this database, a list of oids. */
 extern List *sg_slot_relids(SgKind kind);
 
+/*
+ * May this server have given out a tick, of a time in us, with the node that
+ * the slot's ids bear?  False only if it is above what every generator of the
+ * layout and node has given out, in whatever database and since the server
+ * started, and of a time after that.
+ */
+extern bool sg_slot_may_have_given(SgSlot *slot, int64 tick, int64 time);
+
 /* Make sure that the next tick given out is above the given one. */
 extern void sg_slot_raise_last(SgSlot *slot, int node_bits, int64 tick);
 extern void sg_slot_raise_limit(SgSlot *slot, int64 tick);
+
+/*
+ * Leases of node numbers, for kinds whose ids bear one.  The two that set tell
+ * whoever waits, and return false for a generator that is not loaded.
+ *
+ * A lease of the number that the slot has, from the same time on, prolongs it.
+ * With any other one what was reserved is withdrawn, and the next tick is in a unit of time of its
+ * own; with the number 0 there is nothing to take any more.
+ */
+extern bool sg_slot_set_lease(Oid relid, const SgLease *lease);
+extern bool sg_slot_note_lease(Oid relid, int error, const char *message);
+
+/* The lease, and a number that changes when its number does. */
+extern void sg_slot_get_lease(SgSlot *slot, SgLease *lease, uint32 *serial);
+
+/* Why there is none; message has SG_MESSAGE_SIZE bytes. */
+extern int	sg_slot_lease_error(SgSlot *slot, char *message);
+
+/*
+ * Raise limit, unless the number has changed since the lease was got that the
+ * tick lies in.
+ */
+extern void sg_slot_raise_leased_limit(SgSlot *slot, int64 tick, uint32 serial);
+
+/* The node that ids bear now, as the id's bits hold it. */
+static inline int64
+sg_slot_node(SgSlot *slot, int node_bits)
+{
+	return (int64) (pg_atomic_read_u64(&slot->last) & ((UINT64CONST(1) << node_bits) - 1));
+}
 
 static inline int64
 sg_slot_last_tick(SgSlot *slot, int node_bits)

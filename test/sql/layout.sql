@@ -90,8 +90,8 @@ SELECT l.name, min(d."time") = l.epoch AS from_epoch,
 -- ids a second, by the definition
 SELECT name, ids_per_second = (2 ^ sequence_bits) * 1000000 / unit_us AS rate_is_right,
 	   max_node = 2 ^ node_bits - 1 AS nodes_are_right,
-	   max_own_node = 2 ^ (node_bits - 1) - 1 AS own_nodes_are_right
-  FROM seqgen.layout JOIN seqgen.layout_info USING (name, node_bits, sequence_bits)
+	   max_own_node = 2 ^ (node_bits - datacenter_bits - 1) - 1 AS own_nodes_are_right
+  FROM seqgen.layout JOIN seqgen.layout_info USING (name, node_bits, sequence_bits, datacenter_bits)
  WHERE seqgen.layout.builtin ORDER BY name;
 
 --
@@ -113,6 +113,16 @@ INSERT INTO seqgen.layout (name, epoch, unit_us, time_bits, node_bits, sequence_
 	VALUES ('alone', '2020-01-01 00:00:00+00', 1000, 42, 0, 20);
 SELECT max_node, max_own_node, ids_per_second FROM seqgen.layout_info WHERE name = 'alone';
 DELETE FROM seqgen.layout WHERE name = 'alone';
+
+-- a datacenter leaves the number two bits
+INSERT INTO seqgen.layout (name, epoch, unit_us, time_bits, node_bits, sequence_bits, datacenter_bits)
+	VALUES ('far', '2020-01-01 00:00:00+00', 1000, 41, 10, 12, 8);
+SELECT max_node, max_own_node FROM seqgen.layout_info WHERE name = 'far';
+UPDATE seqgen.layout SET node_bits = 9 WHERE name = 'far';
+UPDATE seqgen.layout SET datacenter_bits = 9 WHERE name = 'far';
+DELETE FROM seqgen.layout WHERE name = 'far';
+SELECT * FROM seqgen.layout_limits('2020-01-01', 1000, 41, 10, 12, 9);
+SELECT * FROM seqgen.layout_limits('2020-01-01', 1000, 41, 10, 12, -1);
 
 --
 -- Layouts that are refused

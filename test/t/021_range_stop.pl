@@ -486,44 +486,137 @@ restart_after_crash($coordinator);
 request_is_finished('coordinator_crashed', $key, 0, 'a coordinator that crashed before it answered');
 values_only_grew('values grow over requests that were cut off');
 
-# Two requests are under way when the coordinator crashes, or the first of them
-# fails: what nobody was told of is granted to others.
+# Two requests are under way when the first of them fails, by the crash of the
+# coordinator or alone, or commits late.  What nobody was told of is granted to
+# the first who asks that has had nothing above it, however much was granted to
+# others meanwhile.  Three who ask: each has a number, and tells what it has had.
 sub request
 {
-	my ($range, $number) = @_;
-	my $uuid = sprintf('00000000-0000-0000-0000-%012d', $number);
+	my ($range, $asker, $highest, $request) = @_;
+	my $uuid = sprintf('00000000-0000-0000-0000-%012d', $asker);
+	$request //= $highest;
 
-	return "SELECT lo, hi FROM seqgen.range_request('public.$range', '$uuid', 1, 10, '$uuid', '$uuid',
-		'9/1/5/1:$number/$uuid', 0, 0, 0, NULL)";
+	return "SELECT lo, hi FROM seqgen.range_request('public.$range', '$uuid', $request, 10, '$uuid', '$uuid',
+		'9/1/5/1:$asker/$uuid', $highest, 0, 0, NULL)";
 }
 
-new_ranges('own', under_way_crash => 10, under_way_rollback => 10);
-foreach my $end ('crash', 'rollback')
+sub granted
 {
-	my $range = "under_way_$end";
+	my ($range, $asker, $highest, $expected, $name, $request) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+
+	is(value('own', request($range, $asker, $highest, $request)), $expected, "$range: $name");
+	return;
+}
+
+sub has_holes
+{
+	my ($range, $expected, $name) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+
+	is(value('own', "SELECT holes FROM seqgen.range_usage WHERE generator = '$range'::regclass"),
+		$expected, "$range: $name");
+	return;
+}
+
+# The first two requests, by askers 1 and 2, that are under way.
+sub two_under_way
+{
+	my ($range) = @_;
 	my @sessions = (session($coordinator), session($coordinator));
 
 	foreach my $i (0, 1)
 	{
 		$sessions[$i]->query_safe('BEGIN');
-		is($sessions[$i]->query_safe(request($range, $i + 1)), $i == 0 ? '1|11' : '11|21',
-			"$end: two requests are under way");
+		is($sessions[$i]->query_safe(request($range, $i + 1, 0)), $i == 0 ? '1|11' : '11|21',
+			"$range: two requests are under way");
 	}
-	if ($end eq 'crash')
-	{
-		value('own', 'CREATE TABLE flush ()');
-		crash($coordinator, 'kill9');
-	}
-	else
-	{
-		$sessions[1]->query_safe('COMMIT');
-		$sessions[0]->query_safe('ROLLBACK');
-		$_->quit foreach @sessions;
-	}
-	value('own', request($range, $_)) foreach 3 .. 4;
-	is(value('own', "SELECT holes FROM seqgen.range_usage WHERE generator = '$range'::regclass"),
-		'{}', "$end: no block is lost");
+	return @sessions;
 }
+
+new_ranges('own', map { ("under_way_$_" => 10) } qw(crash rollback late many part above alloc leap));
+
+my @sessions = two_under_way('under_way_crash');
+value('own', 'CREATE TABLE flush ()');
+crash($coordinator, 'kill9');
+granted('under_way_crash', 2, 0, '1|11', 'after a crash the first of two blocks is granted again');
+granted('under_way_crash', 1, 0, '11|21', 'and then the second');
+granted('under_way_crash', 2, 10, '21|31', 'and then the next');
+has_holes('under_way_crash', '{}', 'no block is lost');
+
+# the second goes on before the first one fails, or before it asks again
+foreach my $end ('ROLLBACK', 'COMMIT')
+{
+	my $range = $end eq 'COMMIT' ? 'under_way_late' : 'under_way_rollback';
+
+	@sessions = two_under_way($range);
+	$sessions[1]->query_safe('COMMIT');
+	granted($range, 2, 20, '21|31', 'while the first is under way, the second has a block more');
+	$sessions[0]->query_safe($end);
+	granted($range, 2, 30, '31|41', "and another one after the first one's $end");
+	granted($range, 1, 0, '1|11', 'the first asks again, and has its block');
+	granted($range, 1, 10, '41|51', 'and then the next');
+	has_holes($range, '{}', 'no block is lost');
+	$_->quit foreach @sessions;
+}
+
+# however many blocks are granted above it, and to whom
+@sessions = two_under_way('under_way_many');
+$sessions[1]->query_safe('COMMIT');
+value('own', request('under_way_many', 2, 10 * $_)) foreach 2 .. 100;
+$sessions[0]->query_safe('ROLLBACK');
+value('own', request('under_way_many', 2, 10 * $_)) foreach 101 .. 200;
+granted('under_way_many', 3, 500, '2011|2021', 'who has had more is granted nothing of it');
+granted('under_way_many', 1, 0, '1|11', 'after 200 blocks the first asks again');
+granted('under_way_many', 1, 10, '2021|2031', 'and then the cursor goes on');
+value('own', request('under_way_many', 1, 2020 + 10 * $_)) foreach 1 .. 10;
+has_holes('under_way_many', '{}', 'no block is lost');
+$_->quit foreach @sessions;
+
+# a part of it, whose rest is remembered
+@sessions = two_under_way('under_way_part');
+$sessions[1]->query_safe('COMMIT');
+$sessions[0]->query_safe('ROLLBACK');
+value('own', q{SELECT range_alter('under_way_part', block_size => 4, min_block_size => 4, max_block_size => 4)});
+granted('under_way_part', 1, 0, '1|5', 'a smaller block is a part of the gap');
+granted('under_way_part', 2, 20, '21|25', 'the second goes on');
+granted('under_way_part', 1, 4, '5|9', 'the first has the next part');
+granted('under_way_part', 1, 8, '9|11', 'and the rest');
+granted('under_way_part', 1, 10, '25|29', 'and goes on behind the second');
+has_holes('under_way_part', '{}', 'no block is lost');
+$_->quit foreach @sessions;
+
+# nobody who can take it: it stays a hole, and is granted to nobody else
+@sessions = two_under_way('under_way_above');
+$sessions[1]->query_safe('COMMIT');
+$sessions[0]->query_safe('ROLLBACK');
+granted('under_way_above', 1, 15, '21|31', 'a gap below what the asker has had is left');
+has_holes('under_way_above', '{[1,11)}', 'and shows as a hole');
+value('own', q{SELECT range_reserve('under_way_above', '[1,11)')});
+granted('under_way_above', 3, 0, '31|41', 'once it is reserved, nobody is granted it');
+value('own', q{SELECT range_release('under_way_above', '[1,11)')});
+granted('under_way_above', 3, 0, '41|51', 'nor when it is released', 1);
+$_->quit foreach @sessions;
+
+# What was seen before the commit, and what was leapt over, is nobody's.
+@sessions = two_under_way('under_way_alloc');
+$sessions[1]->query_safe('COMMIT');
+is($sessions[1]->query_safe(q{BEGIN; SELECT range_alloc('under_way_alloc', 10)}), '[21,31)',
+	'under_way_alloc: a block is taken by hand');
+$sessions[1]->query_safe('ROLLBACK');
+$sessions[0]->query_safe('ROLLBACK');
+granted('under_way_alloc', 1, 0, '31|41', 'what is taken by hand and rolled back is not granted again');
+granted('under_way_alloc', 3, 0, '41|51', 'nor what was under way below it');
+has_holes('under_way_alloc', '{[1,11),[21,31)}', 'these are holes');
+$_->quit foreach @sessions;
+
+@sessions = two_under_way('under_way_leap');
+$sessions[1]->query_safe('COMMIT');
+$sessions[0]->query_safe('ROLLBACK');
+value('own', q{SELECT setval('under_way_leap_cursor', 100)});
+granted('under_way_leap', 1, 0, '101|111', 'what the cursor leapt over is not granted');
+granted('under_way_leap', 3, 0, '111|121', 'to anybody');
+$_->quit foreach @sessions;
 
 #
 # What may be done to the sequence of a range.  Each case has a range of its

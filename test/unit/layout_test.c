@@ -413,8 +413,15 @@ check_limits(const SgLayout *layout)
 	{
 		/* one at least, and as many above them for leases */
 		CHECK(layout, sg_layout_max_own_node(layout) >= 1);
-		CHECK(layout, (sg_layout_max_own_node(layout) + 1) * 2 == sg_layout_max_node(layout) + 1);
+		CHECK(layout, (sg_layout_max_own_node(layout) + 1) * 2 == sg_layout_max_number(layout) + 1);
 	}
+
+	/* datacenter and number share the node's bits */
+	CHECK(layout, (sg_layout_max_datacenter(layout) + 1) * (sg_layout_max_number(layout) + 1) ==
+		  sg_layout_max_node(layout) + 1);
+	CHECK(layout, sg_layout_node(layout, sg_layout_max_datacenter(layout),
+								 sg_layout_max_number(layout)) == sg_layout_max_node(layout));
+	CHECK(layout, sg_layout_node(layout, 0, sg_layout_max_number(layout)) == sg_layout_max_number(layout));
 	/* sums of ticks stay within an int64, as the generators need it */
 	CHECK(layout, sg_layout_max_tick(layout) <= PG_INT64_MAX / 2);
 }
@@ -449,6 +456,8 @@ is_sound(const SgLayout *layout)
 		layout->sequence_bits < 0 || layout->sequence_bits > 30 ||
 		layout->time_bits + layout->sequence_bits > 62 ||
 		layout->time_bits + layout->node_bits + layout->sequence_bits > 63 ||
+		(layout->datacenter_bits != 0 &&
+		 (layout->datacenter_bits < 0 || layout->datacenter_bits > Min(layout->node_bits - 2, 8))) ||
 		layout->unit < 1 || layout->unit > 1000000 ||
 		layout->epoch < 0 || layout->epoch > MAX_SECONDS * 1000000)
 		return false;
@@ -468,6 +477,7 @@ random_layout(void)
 		.node_bits = (int) random_edgy(0, 30),
 		.sequence_bits = (int) random_edgy(0, 30),
 		.node_last = random_bits() % 2,
+		.datacenter_bits = random_bits() % 2 ? (int) random_edgy(0, 8) : 0,
 	};
 
 	/* most are of this century */
@@ -589,6 +599,7 @@ parse_row(const char *line, Row * row)
 	row->layout.epoch = us_of_date(year, month, day, hour, minute, second);
 	row->layout.unit = unit;
 	row->layout.node_last = strcmp(node_last, "true") == 0;
+	row->layout.datacenter_bits = 0;
 	return true;
 }
 
@@ -616,14 +627,15 @@ same_layout(const SgLayout *a, const SgLayout *b)
 {
 	return a->epoch == b->epoch && a->unit == b->unit &&
 		a->time_bits == b->time_bits && a->node_bits == b->node_bits &&
-		a->sequence_bits == b->sequence_bits && a->node_last == b->node_last;
+		a->sequence_bits == b->sequence_bits && a->node_last == b->node_last &&
+		a->datacenter_bits == b->datacenter_bits;
 }
 
 /* Equal is equal in all of its fields. */
 static void
 check_equal(const SgLayout *layout)
 {
-	for (int field = 0; field <= 6; field++)
+	for (int field = 0; field <= 7; field++)
 	{
 		SgLayout	other = *layout;
 
@@ -647,11 +659,14 @@ check_equal(const SgLayout *layout)
 			case 5:
 				other.node_last = !other.node_last;
 				break;
+			case 6:
+				other.datacenter_bits++;
+				break;
 			default:
 				break;
 		}
-		CHECK(layout, sg_layout_equal(layout, &other) == (field == 6));
-		CHECK(layout, sg_layout_equal(&other, layout) == (field == 6));
+		CHECK(layout, sg_layout_equal(layout, &other) == (field == 7));
+		CHECK(layout, sg_layout_equal(&other, layout) == (field == 7));
 	}
 }
 
