@@ -65,10 +65,10 @@ REGRESS = \
 	range \
 	range_draw \
 	monitor \
+	doctor \
 	node \
 	security \
 	coordinator \
-	doctor \
 	range_security
 REGRESS_OPTS = --inputdir=test
 REGRESS_PREP = check-server

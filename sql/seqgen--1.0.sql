@@ -585,6 +585,7 @@ COMMENT ON COLUMN seqgen.node.length IS 'what was leased last';
 COMMENT ON COLUMN seqgen.node.conflicts IS 'how often somebody else was found to hold it, too';
 
 CREATE TABLE seqgen.node_history (
+	ledger_id uuid,
 	serial bigint,
 	bits smallint NOT NULL,
 	datacenter integer NOT NULL,
@@ -595,22 +596,18 @@ CREATE TABLE seqgen.node_history (
 	generation bigint NOT NULL,
 	valid_from timestamptz NOT NULL,
 	valid_until timestamptz,
-	copy_of uuid DEFAULT '00000000-0000-0000-0000-000000000000',
-	PRIMARY KEY (serial, copy_of)
+	PRIMARY KEY (ledger_id, serial)
 );
 
--- what this coordinator gave itself
-CREATE UNIQUE INDEX node_history_own ON seqgen.node_history (serial)
-	WHERE copy_of = '00000000-0000-0000-0000-000000000000';
 CREATE INDEX node_history_number ON seqgen.node_history (bits, datacenter, number, valid_from);
 
 COMMENT ON TABLE seqgen.node_history
 	IS 'who had which node number when, for ever: on a coordinator, and a copy on its nodes';
+COMMENT ON COLUMN seqgen.node_history.ledger_id IS 'of the registry: this coordinator''s own, or that of the coordinator that told it';
 COMMENT ON COLUMN seqgen.node_history.serial IS 'the generation of the grant; rows show up in its order';
 COMMENT ON COLUMN seqgen.node_history.valid_from IS 'the holder''s ids bear no earlier time';
 COMMENT ON COLUMN seqgen.node_history.valid_until
 	IS 'the holder''s ids bear earlier times; NULL if nobody had it after that, and on nodes';
-COMMENT ON COLUMN seqgen.node_history.copy_of IS 'ledger of the coordinator that told it; zero for what was given here';
 
 CREATE FUNCTION seqgen.node_guard() RETURNS trigger
 	AS 'MODULE_PATHNAME', 'sg_node_guard' LANGUAGE C;
@@ -1306,13 +1303,14 @@ CREATE FUNCTION seqgen.generator_state(
 COMMENT ON FUNCTION seqgen.generator_state() IS 'generators of this database that are loaded in shared memory';
 
 CREATE VIEW seqgen.stat_generator AS
-	SELECT g.generator::regclass AS generator, g.kind, g.layout, s.last_value, s.durable_bound, s.lead,
+	SELECT coalesce(g.generator::oid, s.generator::oid)::regclass AS generator,
+		   coalesce(g.kind, 'snowflake') AS kind, g.layout, s.last_value, s.durable_bound, s.lead,
 		   coalesce(s.issued, 0) AS issued,
 		   coalesce(s.reservations, 0) AS reservations,
 		   coalesce(s.waits, 0) AS waits,
 		   coalesce(s.clock_steps_back, 0) AS clock_steps_back,
 		   coalesce(s.foreign_ids, 0) AS foreign_ids
-	  FROM seqgen.generator g LEFT JOIN seqgen.generator_state() s ON s.generator::oid = g.generator::oid;
+	  FROM seqgen.generator g FULL JOIN seqgen.generator_state() s ON s.generator::oid = g.generator::oid;
 
 COMMENT ON VIEW seqgen.stat_generator IS 'generators of this database, and what they did since the server started';
 COMMENT ON COLUMN seqgen.stat_generator.foreign_ids

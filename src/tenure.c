@@ -181,7 +181,7 @@ sg_tenure_seen(const pg_uuid_t *ledger_id)
 {
 	static SgStatement select = {
 		"SELECT pg_catalog.max(serial) FROM seqgen.node_history"
-		" WHERE copy_of OPERATOR(pg_catalog.=) $1",
+		" WHERE ledger_id OPERATOR(pg_catalog.=) $1",
 		1, {UUIDOID}, NULL
 	};
 	Datum		values[1] = {UUIDPGetDatum(ledger_id)};
@@ -201,7 +201,7 @@ sg_tenure_mirror(const pg_uuid_t *ledger_id, const SgTenureEntry *entry)
 {
 	static SgStatement insert = {
 		"INSERT INTO seqgen.node_history"
-		" (copy_of, serial, bits, datacenter, number, node, location, generation, valid_from)"
+		" (ledger_id, serial, bits, datacenter, number, node, location, generation, valid_from)"
 		" VALUES ($1, $2, $3, $4, $5, $6::pg_catalog.uuid, $7, $2, $8)"
 		" ON CONFLICT DO NOTHING",
 		8, {UUIDOID, INT8OID, INT8OID, INT8OID, INT8OID, TEXTOID, TEXTOID, TIMESTAMPTZOID}, NULL
