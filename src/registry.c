@@ -248,8 +248,8 @@ grant_renewal(const Request *request, SgNodeRow *row, Answer *answer_to)
 	{
 		int64		from = Max(row->from, now);
 
-		sg_registry_history_close(&row->pool, row->number, from);
-		sg_registry_history_insert(row, from);
+		sg_registry_history_close(&answer_to->state.id, &row->pool, row->number, from);
+		sg_registry_history_insert(&answer_to->state.id, row, from);
 		sg_registry_history_end();
 	}
 	if (!sg_registry_renew(row, now))
@@ -276,8 +276,8 @@ grant_number(const Request *request, SgNodeRow *row, bool is_new, int64 ended, A
 	row->generation = sg_hold_lease_count(answer_to->clock, request->pool.bits > 0 ? row->until : 0,
 										  &answer_to->state);
 	if (!is_new)
-		sg_registry_history_close(&row->pool, row->number, ended);
-	sg_registry_history_insert(row, row->from);
+		sg_registry_history_close(&answer_to->state.id, &row->pool, row->number, ended);
+	sg_registry_history_insert(&answer_to->state.id, row, row->from);
 	sg_registry_history_end();
 	if (is_new)
 		sg_registry_insert(row, answer_to->clock);
@@ -354,8 +354,8 @@ serve_renewal(const Request *request, Answer *answer_to)
 	if (!found)
 		return false;
 
-	was_holder = sg_registry_history_knows(&request->pool, request->number,
-										   request->generation, &request->node);
+	was_holder = sg_registry_history_knows(&answer_to->state.id, &request->pool,
+										   request->number, request->generation, &request->node);
 	switch (renewal_judge(request, &row, was_holder, answer_to->clock))
 	{
 		case RENEWAL_GRANTED:
@@ -713,7 +713,7 @@ sg_node_request(PG_FUNCTION_ARGS)
 	request_read(fcinfo, &request);
 	request_serve(&request, &answer_to);
 	if (answer_to.lease.number > 0)
-		lines = sg_registry_history_lines(request.seen);
+		lines = sg_registry_history_lines(&answer_to.state.id, request.seen);
 
 	values[0] = CStringGetTextDatum(answer_to.status);
 	nulls[1] = nulls[2] = nulls[3] = nulls[4] = (answer_to.lease.number == 0);
