@@ -833,7 +833,11 @@ answer_denied(Tenancy *t, const char *status, const char *message)
 		tenancy_deny(t, DENIAL_HOLD, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
 					 psprintf(_("the coordinator grants no new number yet: %s"), message));
 	else if (strcmp(status, "wait") == 0)
+	{
+		/* of a number set by hand: somebody may be registering it just now */
 		tenancy_deny(t, DENIAL_WAIT, 0, psprintf(_("the coordinator says to wait: %s"), message));
+		return;
+	}
 	else
 	{
 		answer_wrong(t, _("It is of an unknown kind."));
