@@ -88,6 +88,7 @@
 typedef struct Loaded
 {
 	Oid			relid;
+	SgLayout	layout;
 	SgPool		pool;
 	SgLease		lease;			/* that its slot has */
 	int64		id_time;		/* of its newest id, us since 1970 */
@@ -287,6 +288,7 @@ loaded_add(SgSlot *slot, void *arg)
 		!sg_node_pool(&slot->layout, &item->pool))
 		return;
 	item->relid = slot->relid;
+	item->layout = slot->layout;
 	sg_slot_get_lease(slot, &item->lease, &serial);
 	item->error = sg_slot_lease_error(slot, item->message);
 	tick = sg_slot_last_tick(slot, slot->layout.node_bits);
@@ -340,7 +342,7 @@ loaded_set_lease(Loaded *item, const SgLease *lease)
 {
 	if (!lease_is_news(lease, &item->lease))
 		return;
-	(void) sg_slot_set_lease(item->relid, lease);
+	(void) sg_slot_set_lease(item->relid, &item->layout, lease);
 	item->lease = *lease;
 	if (lease->number != 0)
 	{
