@@ -88,6 +88,7 @@
 typedef struct Loaded
 {
 	Oid			relid;
+	SgLayout	layout;
 	SgPool		pool;
 	SgLease		lease;			/* that its slot has */
 	int64		id_time;		/* of its newest id, us since 1970 */
@@ -159,6 +160,8 @@ static SgIdentity me;
 static MemoryContext run_context = NULL;
 
 static const SgCaller caller;
+
+static const SgLease none = {0};
 
 static const Oid question_types[] = {
 	TEXTOID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, UUIDOID, TEXTOID, TEXTOID
@@ -287,6 +290,7 @@ loaded_add(SgSlot *slot, void *arg)
 		!sg_node_pool(&slot->layout, &item->pool))
 		return;
 	item->relid = slot->relid;
+	item->layout = slot->layout;
 	sg_slot_get_lease(slot, &item->lease, &serial);
 	item->error = sg_slot_lease_error(slot, item->message);
 	tick = sg_slot_last_tick(slot, slot->layout.node_bits);
@@ -340,7 +344,7 @@ loaded_set_lease(Loaded *item, const SgLease *lease)
 {
 	if (!lease_is_news(lease, &item->lease))
 		return;
-	(void) sg_slot_set_lease(item->relid, lease);
+	(void) sg_slot_set_lease(item->relid, &item->layout, lease);
 	item->lease = *lease;
 	if (lease->number != 0)
 	{
@@ -360,27 +364,25 @@ loaded_note(Loaded *item, int error, const char *message)
 }
 
 /*
- * A number that nobody leases, but for generators whose layout has no such: it
- * was checked when they were loaded, but a group of Citus can change.
+ * A number that was set by hand.  It is looked at when a generator is loaded,
+ * but the group of Citus may be another one since.
  */
-static void
-loaded_set_own(Loaded *item, const SgLease *lease, int error, const char *message)
+static bool
+loaded_set_own(Loaded *item, int64 number)
 {
-	static const SgLease none = {0};
-	int64		largest = (INT64CONST(1) << (item->pool.bits - 1)) - 1;
-	char		too_large[SG_MESSAGE_SIZE];
+	SgLease		lease = {.number = number,.until = PG_INT64_MAX};
+	int64		largest = sg_layout_max_own_node(&item->layout);
 
-	if (lease->number <= largest)
+	if (number <= largest)
 	{
-		loaded_set_lease(item, lease);
-		loaded_note(item, error, message);
-		return;
+		loaded_set_lease(item, &lease);
+		return true;
 	}
 	loaded_set_lease(item, &none);
-	snprintf(too_large, sizeof(too_large),
-			 "The node number of this database is %lld now, the largest of the layout that is not leased is %lld.",
-			 (long long) lease->number, (long long) largest);
-	loaded_note(item, ERRCODE_INVALID_PARAMETER_VALUE, too_large);
+	loaded_note(item, ERRCODE_INVALID_PARAMETER_VALUE,
+				psprintf(_("node number %lld is too large for the layout, whose largest that is not leased is %lld"),
+						 (long long) number, (long long) largest));
+	return false;
 }
 
 /*
@@ -608,17 +610,9 @@ tenancy_deny(Tenancy *t, Denial denial, int error, const char *message)
 static void
 tenancy_push(Tenancy *t)
 {
-	static const SgLease none = {0};
-	SgLease		lease = t->row.lease;
 	bool		usable = t->sure || t->alone;
 	bool		refused = t->known && t->row.state == SG_TENURE_REFUSED;
 
-	if (by_hand(t))
-	{
-		lease.generation = 0;
-		lease.from = 0;
-		lease.until = PG_INT64_MAX;
-	}
 	for (int i = 0; i < loaded.count; i++)
 	{
 		Loaded	   *item = &loaded.items[i];
@@ -627,11 +621,11 @@ tenancy_push(Tenancy *t)
 			continue;
 		if (usable && by_hand(t))
 		{
-			loaded_set_own(item, &lease, t->error, t->message);
-			continue;
+			if (!loaded_set_own(item, t->row.lease.number))
+				continue;
 		}
-		if (usable)
-			loaded_set_lease(item, &lease);
+		else if (usable)
+			loaded_set_lease(item, &t->row.lease);
 		else if (refused || (!by_hand(t) && item->lease.until == PG_INT64_MAX))
 			loaded_set_lease(item, &none);
 		loaded_note(item, t->error, t->message);
@@ -862,7 +856,11 @@ answer_denied(Tenancy *t, const char *status, const char *message)
 		tenancy_deny(t, DENIAL_HOLD, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
 					 psprintf(_("the coordinator grants no new number yet: %s"), message));
 	else if (strcmp(status, "wait") == 0)
+	{
+		/* of a number set by hand: somebody may be registering it just now */
 		tenancy_deny(t, DENIAL_WAIT, 0, psprintf(_("the coordinator says to wait: %s"), message));
+		return;
+	}
 	else
 	{
 		answer_wrong(t, _("It is of an unknown kind."));
@@ -1106,10 +1104,8 @@ tenancy_run(Tenancy *t, int64 number)
 static void
 renewal_push_own(int64 number)
 {
-	SgLease		lease = {.number = number, .until = PG_INT64_MAX};
-
 	for (int i = 0; i < loaded.count; i++)
-		loaded_set_own(&loaded.items[i], &lease, 0, "");
+		(void) loaded_set_own(&loaded.items[i], number);
 }
 
 /* Is a generator the first of its pool? */
