@@ -16,6 +16,7 @@ OBJS = \
 	src/block.o \
 	src/bound.o \
 	src/catalog.o \
+	src/citus.o \
 	src/clock.o \
 	src/coordinator.o \
 	src/counter.o \
@@ -26,30 +27,44 @@ OBJS = \
 	src/identity.o \
 	src/identity_text.o \
 	src/layout.o \
+	src/lease.o \
 	src/ledger.o \
+	src/located.o \
+	src/located_bits.o \
+	src/location.o \
 	src/monitor.o \
 	src/node.o \
 	src/query.o \
+	src/question.o \
 	src/range.o \
+	src/registry.o \
+	src/registry_row.o \
 	src/remote.o \
+	src/renewal.o \
 	src/request.o \
 	src/seqgen.o \
 	src/sequence.o \
+	src/session.o \
 	src/shmem.o \
 	src/slot.o \
 	src/snowflake.o \
 	src/supply.o \
+	src/tenure.o \
+	src/tenure_rule.o \
+	src/window.o \
 	src/worker.o
 
 # In this order; a new test/sql/NAME.sql must be added here.
 REGRESS = \
 	layout \
 	snowflake \
+	located \
 	generator \
 	settings \
 	range \
 	range_draw \
 	monitor \
+	node \
 	security \
 	coordinator \
 	range_security
@@ -66,7 +81,11 @@ PROVE_TESTS = test/t/*.pl
 UNIT = \
 	block_test \
 	identity_text_test \
-	layout_test
+	layout_test \
+	lease_test \
+	located_bits_test \
+	tenure_rule_test \
+	window_test
 
 EXTRA_CLEAN = $(addprefix test/unit/,$(UNIT)) \
 	src/*.new src/*.tmp bench/*.o bench/*.bc bench/*.so

@@ -137,9 +137,10 @@ CREATE CAST (regclass AS seqgen.reggenerator) WITHOUT FUNCTION AS ASSIGNMENT;
 -- no foreign key: a parallel restore may load this table before seqgen.layout
 CREATE TABLE seqgen.generator (
 	generator seqgen.reggenerator PRIMARY KEY,
-	kind name NOT NULL CHECK (kind IN ('snowflake', 'range')),
+	kind name NOT NULL CHECK (kind IN ('snowflake', 'range', 'located')),
 	layout name,
-	CHECK ((layout IS NULL) = (kind IN ('range')))
+	CHECK ((layout IS NULL) = (kind IN ('range'))),
+	CHECK (kind <> 'located' OR layout = 'default')
 );
 
 COMMENT ON TABLE seqgen.generator IS 'sequences that are generators, with their kind and layout';
@@ -273,11 +274,19 @@ CREATE TABLE seqgen.range_ledger (
 	system_identifier bigint NOT NULL DEFAULT 0,
 	seen_epoch bigint NOT NULL DEFAULT 0,
 	seen_number bigint NOT NULL DEFAULT 0,
+	lease_system_identifier bigint NOT NULL DEFAULT 0,
+	lease_generation bigint NOT NULL DEFAULT 0,
+	lease_held_generation bigint NOT NULL DEFAULT 0,
+	lease_hold_until bigint NOT NULL DEFAULT 0,
+	lease_longest bigint NOT NULL DEFAULT 0,
 	database oid NOT NULL DEFAULT 0,
 	timeline integer NOT NULL DEFAULT 0,
+	lease_database oid NOT NULL DEFAULT 0,
+	lease_timeline integer NOT NULL DEFAULT 0,
 	shared boolean NOT NULL DEFAULT false,
 	synchronous boolean NOT NULL DEFAULT false,
 	held boolean NOT NULL DEFAULT false,
+	lease_synchronous boolean NOT NULL DEFAULT false,
 	only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row)
 );
 
@@ -292,6 +301,15 @@ COMMENT ON COLUMN seqgen.range_ledger.seen_number IS 'likewise';
 COMMENT ON COLUMN seqgen.range_ledger.shared IS 'has a block been given to anybody but this database''s own worker?';
 COMMENT ON COLUMN seqgen.range_ledger.synchronous IS 'has a synchronous standby confirmed all that was given out?';
 COMMENT ON COLUMN seqgen.range_ledger.held IS 'a node knew more than this ledger; seqgen.range_resume() ends it';
+COMMENT ON COLUMN seqgen.range_ledger.lease_system_identifier IS 'of the server that node numbers were leased on last; 0 is none';
+COMMENT ON COLUMN seqgen.range_ledger.lease_database IS 'likewise';
+COMMENT ON COLUMN seqgen.range_ledger.lease_timeline IS 'likewise';
+COMMENT ON COLUMN seqgen.range_ledger.lease_generation IS 'grows with every lease of a node number, renewal and release';
+COMMENT ON COLUMN seqgen.range_ledger.lease_held_generation IS 'what a node knows up to it leads to no other hold of leases';
+COMMENT ON COLUMN seqgen.range_ledger.lease_hold_until
+	IS 'us since 1970: until then no number is leased anew, and from then on all windows begin that are';
+COMMENT ON COLUMN seqgen.range_ledger.lease_longest IS 'us: how far ahead of the clock a window has ended at most';
+COMMENT ON COLUMN seqgen.range_ledger.lease_synchronous IS 'has a synchronous standby confirmed all leases?';
 
 CREATE FUNCTION seqgen.range_guard() RETURNS trigger
 	AS 'MODULE_PATHNAME', 'sg_range_guard' LANGUAGE C;
@@ -312,7 +330,11 @@ COMMENT ON FUNCTION seqgen.range_ledger_guard() IS 'puts what a restore brings i
 REVOKE EXECUTE ON FUNCTION seqgen.range_guard(), seqgen.range_allocation_guard(),
 	seqgen.range_ledger_guard() FROM PUBLIC;
 
-INSERT INTO seqgen.range_ledger (id) VALUES (gen_random_uuid());
+-- leases served here from the beginning: what is lost of them even if all are is noticed
+INSERT INTO seqgen.range_ledger (id, lease_system_identifier, lease_database, lease_timeline)
+	SELECT gen_random_uuid(), s.system_identifier, d.oid,
+		   ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::integer
+	  FROM pg_control_system() s, pg_database d WHERE d.datname = current_database();
 
 -- always, for rows that a logical replication worker applies are to be left out
 CREATE TRIGGER range_guard BEFORE INSERT OR UPDATE OR DELETE ON seqgen.range_generator
@@ -502,6 +524,208 @@ GRANT SELECT ON seqgen.range_generator, seqgen.range_allocation, seqgen.range_no
 
 
 --
+-- node: the registry
+--
+-- What a coordinator keeps of node numbers: who has which, for which window of
+-- id time, and who had it before.  None of it is dumped: a copy of a registry
+-- has given out nothing, and the state of the ledger, which is dumped, tells it
+-- to wait until all windows of the original have ended.
+--
+-- Numbers of bits 0 are set by hand on their nodes, and only registered.
+--
+
+CREATE TABLE seqgen.node (
+	bits smallint NOT NULL CHECK (bits = 0 OR bits BETWEEN 2 AND 30),
+	datacenter integer NOT NULL CHECK (datacenter BETWEEN -1 AND 255),
+	number integer NOT NULL CHECK (number > 0),
+	state name NOT NULL CHECK (state IN ('held', 'released')),
+	node uuid NOT NULL,
+	role name NOT NULL,
+	identity text NOT NULL CHECK (length(identity) <= 200),
+	running uuid NOT NULL,
+	address inet,
+	name text CHECK (length(name) BETWEEN 1 AND 64),
+	location text NOT NULL CHECK (length(location) <= 64),
+	generation bigint NOT NULL,
+	key uuid NOT NULL,
+	valid_from timestamptz NOT NULL,
+	valid_until timestamptz NOT NULL CHECK (isfinite(valid_until)),
+	length interval NOT NULL,
+	granted_at timestamptz NOT NULL,
+	last_seen timestamptz NOT NULL,
+	conflicts bigint NOT NULL DEFAULT 0,
+	PRIMARY KEY (bits, datacenter, number),
+	CHECK (valid_from < valid_until)
+) WITH (fillfactor = 80);
+
+-- the free number whose window ended longest ago
+CREATE INDEX node_free ON seqgen.node (bits, datacenter, valid_until, number);
+
+-- an attempt that is repeated, and a node that comes back
+CREATE INDEX node_key ON seqgen.node (key);
+CREATE INDEX node_node ON seqgen.node (node);
+
+COMMENT ON TABLE seqgen.node IS 'node numbers that this coordinator leased or registered, with their last holders';
+COMMENT ON COLUMN seqgen.node.bits IS 'width of the number; 0 for one that was set by hand on its node';
+COMMENT ON COLUMN seqgen.node.datacenter IS 'for layouts that carry it in the id, else -1';
+COMMENT ON COLUMN seqgen.node.state IS 'held, or released by hand: then it is not renewed any more';
+COMMENT ON COLUMN seqgen.node.node IS 'the holder''s name; with role and identity it is the holder';
+COMMENT ON COLUMN seqgen.node.role IS 'login role';
+COMMENT ON COLUMN seqgen.node.identity
+	IS 'system identifier/timeline/database oid/device:inode of pg_control/boot id';
+COMMENT ON COLUMN seqgen.node.running IS 'incarnation that asked last';
+COMMENT ON COLUMN seqgen.node.name IS 'given by seqgen.node_rename()';
+COMMENT ON COLUMN seqgen.node.location IS 'zone/datacenter/rack, or empty';
+COMMENT ON COLUMN seqgen.node.generation IS 'grows with every grant, renewal and release, over all numbers';
+COMMENT ON COLUMN seqgen.node.key IS 'of the attempt that was granted last';
+COMMENT ON COLUMN seqgen.node.valid_from IS 'no id of the holder bears an earlier time';
+COMMENT ON COLUMN seqgen.node.valid_until
+	IS 'every id of the holder bears an earlier time; of a number set by hand: how long it stays registered';
+COMMENT ON COLUMN seqgen.node.length IS 'what was leased last';
+COMMENT ON COLUMN seqgen.node.conflicts IS 'how often somebody else was found to hold it, too';
+
+CREATE TABLE seqgen.node_history (
+	ledger_id uuid,
+	serial bigint,
+	bits smallint NOT NULL,
+	datacenter integer NOT NULL,
+	number integer NOT NULL,
+	node uuid NOT NULL,
+	name text,
+	location text NOT NULL,
+	generation bigint NOT NULL,
+	valid_from timestamptz NOT NULL,
+	valid_until timestamptz,
+	PRIMARY KEY (ledger_id, serial)
+);
+
+CREATE INDEX node_history_number ON seqgen.node_history (bits, datacenter, number, valid_from);
+
+COMMENT ON TABLE seqgen.node_history
+	IS 'who had which node number when, for ever: on a coordinator, and a copy on its nodes';
+COMMENT ON COLUMN seqgen.node_history.serial IS 'the generation of the grant; rows show up in its order';
+COMMENT ON COLUMN seqgen.node_history.valid_from IS 'the holder''s ids bear no earlier time';
+COMMENT ON COLUMN seqgen.node_history.valid_until IS 'the holder''s ids bear earlier times; NULL if nobody had it after that';
+
+CREATE FUNCTION seqgen.node_guard() RETURNS trigger
+	AS 'MODULE_PATHNAME', 'sg_node_guard' LANGUAGE C;
+
+COMMENT ON FUNCTION seqgen.node_guard() IS 'lets nobody but the extension change the registry of node numbers';
+
+-- only the extension's own triggers have a use for it
+REVOKE EXECUTE ON FUNCTION seqgen.node_guard() FROM PUBLIC;
+
+-- always, for rows that a logical replication worker applies are to be left out
+CREATE TRIGGER node_guard BEFORE INSERT OR UPDATE OR DELETE ON seqgen.node
+	FOR EACH ROW EXECUTE FUNCTION seqgen.node_guard();
+ALTER TABLE seqgen.node ENABLE ALWAYS TRIGGER node_guard;
+
+CREATE TRIGGER node_truncate BEFORE TRUNCATE ON seqgen.node
+	FOR EACH STATEMENT EXECUTE FUNCTION seqgen.node_guard();
+ALTER TABLE seqgen.node ENABLE ALWAYS TRIGGER node_truncate;
+
+CREATE TRIGGER node_guard BEFORE INSERT OR UPDATE OR DELETE ON seqgen.node_history
+	FOR EACH ROW EXECUTE FUNCTION seqgen.node_guard();
+ALTER TABLE seqgen.node_history ENABLE ALWAYS TRIGGER node_guard;
+
+CREATE TRIGGER node_truncate BEFORE TRUNCATE ON seqgen.node_history
+	FOR EACH STATEMENT EXECUTE FUNCTION seqgen.node_guard();
+ALTER TABLE seqgen.node_history ENABLE ALWAYS TRIGGER node_truncate;
+
+CREATE FUNCTION seqgen.node_request(node uuid, running uuid, identity text,
+		bits integer, datacenter integer, number bigint, generation bigint, key uuid,
+		location text, clock bigint, seen bigint,
+		OUT status text, OUT granted_number bigint, OUT granted_generation bigint,
+		OUT valid_from bigint, OUT valid_until bigint, OUT coordinator_clock bigint,
+		OUT ledger_id uuid, OUT registry text, OUT message text)
+	RETURNS record
+	AS 'MODULE_PATHNAME', 'sg_node_request' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION seqgen.node_request(uuid, uuid, text, integer, integer, bigint, bigint, uuid, text, bigint, bigint)
+	IS 'what nodes call: lease a node number, renew it, or register one that is set by hand';
+
+CREATE FUNCTION seqgen.node_release(number integer, bits integer DEFAULT NULL, datacenter integer DEFAULT NULL)
+	RETURNS timestamptz
+	AS 'MODULE_PATHNAME', 'sg_node_release' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION seqgen.node_release(integer, integer, integer)
+	IS 'take a node number from its holder, at the end of its window; returns when it can be given to another';
+
+CREATE FUNCTION seqgen.node_rename(number integer, name text, bits integer DEFAULT NULL, datacenter integer DEFAULT NULL)
+	RETURNS void
+	AS 'MODULE_PATHNAME', 'sg_node_rename' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION seqgen.node_rename(integer, text, integer, integer)
+	IS 'give the holder of a node number a name for people; NULL takes it away';
+
+CREATE FUNCTION seqgen.node_resume() RETURNS void
+	AS 'MODULE_PATHNAME', 'sg_node_resume' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION seqgen.node_resume()
+	IS 'end a hold of node numbers: no window that was granted before lasts any longer';
+
+-- they decide who has which number
+REVOKE EXECUTE ON FUNCTION
+	seqgen.node_request(uuid, uuid, text, integer, integer, bigint, bigint, uuid, text, bigint, bigint),
+	seqgen.node_release(integer, integer, integer),
+	seqgen.node_rename(integer, text, integer, integer),
+	seqgen.node_resume()
+	FROM PUBLIC;
+
+CREATE FUNCTION seqgen.node_hold(OUT in_hold boolean, OUT "until" timestamptz)
+	RETURNS record
+	AS 'MODULE_PATHNAME', 'sg_node_hold' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
+
+COMMENT ON FUNCTION seqgen.node_hold() IS 'does this coordinator hold new node numbers back, and until when?';
+
+-- the view is granted to whom it concerns
+REVOKE EXECUTE ON FUNCTION seqgen.node_hold() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION seqgen.node_hold() TO pg_monitor;
+
+CREATE VIEW seqgen.nodes AS
+	SELECT n.bits, n.datacenter, n.number, n.state, n.name, n.location, n.node, n.role, n.identity,
+		   n.running, n.address, n.generation, n.key, n.valid_from, n.valid_until, n.length,
+		   n.granted_at, n.last_seen, n.conflicts,
+		   n.valid_until - clock_timestamp() AS expires,
+		   CASE WHEN n.bits = 0 THEN n.valid_until
+				ELSE n.valid_until + current_setting('seqgen.max_node_skew', true)::interval
+				END AS free_at,
+		   ARRAY(SELECT l.name::text FROM seqgen.layout l
+				  WHERE CASE WHEN n.bits = 0 THEN l.node_bits > 0
+							 ELSE l.node_bits - l.datacenter_bits = n.bits
+							  AND (l.datacenter_bits > 0) = (n.datacenter >= 0) END
+				  ORDER BY 1) AS layouts
+	  FROM seqgen.node n;
+
+COMMENT ON VIEW seqgen.nodes IS 'node numbers, who has them, and until when';
+COMMENT ON COLUMN seqgen.nodes.expires IS 'how long the window lasts unless it is renewed';
+COMMENT ON COLUMN seqgen.nodes.free_at IS 'when it can be given to another unless it is renewed';
+COMMENT ON COLUMN seqgen.nodes.layouts IS 'whose ids bear the number';
+
+CREATE VIEW seqgen.node_registry AS
+	SELECT h.in_hold, h."until", l.id AS ledger_id, l.lease_generation AS generation,
+		   l.lease_longest::double precision * interval '1 microsecond' AS longest,
+		   l.lease_synchronous AS synchronous,
+		   l.lease_system_identifier AS system_identifier, l.lease_timeline AS timeline,
+		   l.lease_database AS database, c.*
+	  FROM seqgen.range_ledger l CROSS JOIN seqgen.node_hold() h
+		   CROSS JOIN (
+				SELECT count(*) FILTER (WHERE bits > 0) AS leased,
+					   count(*) FILTER (WHERE bits > 0 AND valid_until > clock_timestamp()) AS running,
+					   count(*) FILTER (WHERE bits = 0) AS by_hand,
+					   count(*) FILTER (WHERE state = 'released') AS released,
+					   coalesce(sum(conflicts), 0)::bigint AS conflicts
+				  FROM seqgen.node) c;
+
+COMMENT ON VIEW seqgen.node_registry IS 'this database as a coordinator of node numbers';
+COMMENT ON COLUMN seqgen.node_registry.leased IS 'numbers that were ever leased';
+COMMENT ON COLUMN seqgen.node_registry.running IS 'those of them whose window lasts';
+COMMENT ON COLUMN seqgen.node_registry.conflicts IS 'how often a number was found to have two holders';
+
+GRANT SELECT ON seqgen.node, seqgen.node_history, seqgen.nodes, seqgen.node_registry TO pg_monitor;
+
+
+--
 -- snowflake: drawing ids
 --
 
@@ -515,6 +739,13 @@ CREATE FUNCTION snowflake_nextval(generator regclass) RETURNS bigint
 
 COMMENT ON FUNCTION snowflake_nextval(regclass) IS 'next id of a generator';
 
+-- with the layout in the call a generator needs no row of its own on this node
+CREATE FUNCTION snowflake_nextval(generator regclass, layout text) RETURNS bigint
+	AS 'MODULE_PATHNAME', 'sg_snowflake_nextval_layout' LANGUAGE C VOLATILE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION snowflake_nextval(regclass, text)
+	IS 'next id of a generator of that layout, or of a sequence that serves as one';
+
 CREATE FUNCTION snowflake_nextvals(n integer) RETURNS SETOF bigint
 	AS 'MODULE_PATHNAME', 'sg_snowflake_nextvals' LANGUAGE C VOLATILE STRICT PARALLEL SAFE ROWS 1000;
 
@@ -524,6 +755,12 @@ CREATE FUNCTION snowflake_nextvals(n integer, generator regclass) RETURNS SETOF 
 	AS 'MODULE_PATHNAME', 'sg_snowflake_nextvals' LANGUAGE C VOLATILE STRICT PARALLEL SAFE ROWS 1000;
 
 COMMENT ON FUNCTION snowflake_nextvals(integer, regclass) IS 'the next n ids of a generator';
+
+CREATE FUNCTION snowflake_nextvals(n integer, generator regclass, layout text) RETURNS SETOF bigint
+	AS 'MODULE_PATHNAME', 'sg_snowflake_nextvals' LANGUAGE C VOLATILE STRICT PARALLEL SAFE ROWS 1000;
+
+COMMENT ON FUNCTION snowflake_nextvals(integer, regclass, text)
+	IS 'the next n ids of a generator of that layout, or of a sequence that serves as one';
 
 -- restricted: a parallel worker does not know what its leader's session drew
 CREATE FUNCTION snowflake_currval() RETURNS bigint
@@ -540,13 +777,19 @@ CREATE FUNCTION snowflake_observe(id bigint) RETURNS void
 	AS 'MODULE_PATHNAME', 'sg_snowflake_observe' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION snowflake_observe(bigint)
-	IS 'make all later ids of the default generator larger than an id seen from another node';
+	IS 'make all later ids of the default generator larger than an id seen from another node; warns of one that bears this node''s number and is above all that was drawn here';
 
 CREATE FUNCTION snowflake_observe(id bigint, generator regclass) RETURNS void
 	AS 'MODULE_PATHNAME', 'sg_snowflake_observe' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION snowflake_observe(bigint, regclass)
-	IS 'make all later ids of a generator larger than an id seen from another node';
+	IS 'make all later ids of a generator larger than an id seen from another node; warns of one that bears this node''s number and is above all that was drawn here';
+
+CREATE FUNCTION snowflake_observe(id bigint, generator regclass, layout text) RETURNS void
+	AS 'MODULE_PATHNAME', 'sg_snowflake_observe' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION snowflake_observe(bigint, regclass, text)
+	IS 'the same for a generator of that layout, or a sequence that serves as one';
 
 CREATE FUNCTION snowflake_nextval_after(id bigint) RETURNS bigint
 	AS 'MODULE_PATHNAME', 'sg_snowflake_nextval_after' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
@@ -560,11 +803,19 @@ CREATE FUNCTION snowflake_nextval_after(id bigint, generator regclass) RETURNS b
 COMMENT ON FUNCTION snowflake_nextval_after(bigint, regclass)
 	IS 'next id of a generator, larger than an id seen from another node';
 
+CREATE FUNCTION snowflake_nextval_after(id bigint, generator regclass, layout text) RETURNS bigint
+	AS 'MODULE_PATHNAME', 'sg_snowflake_nextval_after' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION snowflake_nextval_after(bigint, regclass, text)
+	IS 'the same for a generator of that layout, or a sequence that serves as one';
+
 -- ids from elsewhere move this node's generators: whoever may bring them is a choice
 REVOKE EXECUTE ON FUNCTION snowflake_observe(bigint) FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION snowflake_observe(bigint, regclass) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION snowflake_observe(bigint, regclass, text) FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION snowflake_nextval_after(bigint) FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION snowflake_nextval_after(bigint, regclass) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION snowflake_nextval_after(bigint, regclass, text) FROM PUBLIC;
 
 CREATE FUNCTION snowflake_create(name text, layout text DEFAULT 'default',
 		increment integer DEFAULT 1, if_not_exists boolean DEFAULT false)
@@ -584,30 +835,35 @@ COMMENT ON FUNCTION snowflake_attach(regclass, text)
 --
 -- snowflake: reading ids
 --
--- The forms without a layout are immutable, as the default layout never
--- changes: they serve in indexes, generated columns and partition bounds.
+-- The forms without a layout that read one field are immutable, as the default
+-- layout never changes: they serve in indexes, generated columns and partition
+-- bounds.  snowflake_decode is not: location comes from the registry of node
+-- numbers.
 --
 
 CREATE FUNCTION snowflake_decode(id bigint,
-		OUT "time" timestamptz, OUT node integer, OUT sequence integer)
-	RETURNS record
-	AS 'MODULE_PATHNAME', 'sg_snowflake_decode' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-
-COMMENT ON FUNCTION snowflake_decode(bigint) IS 'time, node and sequence of an id of the default layout';
-
-CREATE FUNCTION snowflake_decode(id bigint, generator regclass,
-		OUT "time" timestamptz, OUT node integer, OUT sequence integer)
-	RETURNS record
-	AS 'MODULE_PATHNAME', 'sg_snowflake_decode_generator' LANGUAGE C STABLE STRICT PARALLEL SAFE;
-
-COMMENT ON FUNCTION snowflake_decode(bigint, regclass) IS 'time, node and sequence of an id of a generator';
-
-CREATE FUNCTION snowflake_decode(id bigint, layout text,
-		OUT "time" timestamptz, OUT node integer, OUT sequence integer)
+		OUT "time" timestamptz, OUT node integer, OUT sequence integer,
+		OUT datacenter integer, OUT location text)
 	RETURNS record
 	AS 'MODULE_PATHNAME', 'sg_snowflake_decode' LANGUAGE C STABLE STRICT PARALLEL SAFE;
 
-COMMENT ON FUNCTION snowflake_decode(bigint, text) IS 'time, node and sequence of an id of a layout';
+COMMENT ON FUNCTION snowflake_decode(bigint) IS 'time, node, sequence, datacenter and location of an id of the default layout';
+
+CREATE FUNCTION snowflake_decode(id bigint, generator regclass,
+		OUT "time" timestamptz, OUT node integer, OUT sequence integer,
+		OUT datacenter integer, OUT location text)
+	RETURNS record
+	AS 'MODULE_PATHNAME', 'sg_snowflake_decode_generator' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION snowflake_decode(bigint, regclass) IS 'time, node, sequence, datacenter and location of an id of a generator';
+
+CREATE FUNCTION snowflake_decode(id bigint, layout text,
+		OUT "time" timestamptz, OUT node integer, OUT sequence integer,
+		OUT datacenter integer, OUT location text)
+	RETURNS record
+	AS 'MODULE_PATHNAME', 'sg_snowflake_decode' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION snowflake_decode(bigint, text) IS 'time, node, sequence, datacenter and location of an id of a layout';
 
 CREATE FUNCTION snowflake_timestamp(id bigint) RETURNS timestamptz
 	AS 'MODULE_PATHNAME', 'sg_snowflake_timestamp' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
@@ -714,6 +970,41 @@ GRANT USAGE ON SEQUENCE seqgen.snowflake_default TO PUBLIC;
 
 
 --
+-- located: uuids that tell when, where and by which server they were drawn
+--
+
+CREATE FUNCTION located_nextval() RETURNS uuid
+	AS 'MODULE_PATHNAME', 'sg_located_nextval' LANGUAGE C VOLATILE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION located_nextval()
+	IS 'next located id: a uuid of version 8 with time, location, server and counter, larger than all before on this server';
+
+CREATE FUNCTION located_decode(id uuid,
+		OUT "time" timestamptz, OUT zone integer, OUT datacenter integer, OUT rack integer,
+		OUT server integer, OUT counter integer)
+	RETURNS record
+	AS 'MODULE_PATHNAME', 'sg_located_decode' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION located_decode(uuid) IS 'time, location, server and counter of a located id';
+
+CREATE FUNCTION located_timestamp(id uuid) RETURNS timestamptz
+	AS 'MODULE_PATHNAME', 'sg_located_timestamp' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION located_timestamp(uuid) IS 'time of a located id';
+
+-- the generator of located_nextval()
+CREATE SEQUENCE seqgen.located_default;
+
+COMMENT ON SEQUENCE seqgen.located_default IS 'the generator of located ids';
+
+INSERT INTO seqgen.generator (generator, kind, layout)
+	VALUES ('seqgen.located_default', 'located', 'default');
+
+-- every table of every user may have it as its default
+GRANT USAGE ON SEQUENCE seqgen.located_default TO PUBLIC;
+
+
+--
 -- what pg_dump takes along: not what the extension makes itself, and no row of
 -- a sequence that is gone
 --
@@ -721,8 +1012,10 @@ GRANT USAGE ON SEQUENCE seqgen.snowflake_default TO PUBLIC;
 SELECT pg_catalog.pg_extension_config_dump('seqgen.layout', 'WHERE NOT builtin');
 SELECT pg_catalog.pg_extension_config_dump('seqgen.generator', $$
 	WHERE generator <> 'seqgen.snowflake_default'::pg_catalog.regclass
+	  AND generator <> 'seqgen.located_default'::pg_catalog.regclass
 	  AND EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = generator)$$);
 SELECT pg_catalog.pg_extension_config_dump('seqgen.snowflake_default', '');
+SELECT pg_catalog.pg_extension_config_dump('seqgen.located_default', '');
 SELECT pg_catalog.pg_extension_config_dump('seqgen.range_generator', $$
 	WHERE EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = generator)
 	  AND EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = cursor)$$);
@@ -876,6 +1169,102 @@ GRANT EXECUTE ON FUNCTION seqgen.range_block_state() TO pg_monitor;
 
 
 --
+-- node: what this node holds
+--
+-- None of it is dumped: a copy of a database has no number.
+--
+
+CREATE TABLE seqgen.node_lease (
+	bits smallint,
+	datacenter integer,
+	number integer NOT NULL,
+	generation bigint NOT NULL,
+	valid_from timestamptz,
+	valid_until timestamptz,
+	length bigint NOT NULL,
+	key uuid,
+	state name NOT NULL CHECK (state IN ('asked', 'held', 'refused')),
+	node uuid NOT NULL,
+	running uuid NOT NULL,
+	identity text NOT NULL,
+	ledger_id uuid,
+	message text,
+	PRIMARY KEY (bits, datacenter),
+	CHECK (state <> 'held' OR number > 0 AND valid_from IS NOT NULL AND valid_until IS NOT NULL)
+);
+
+COMMENT ON TABLE seqgen.node_lease IS 'node numbers that this node has from its coordinator, or has asked for';
+COMMENT ON COLUMN seqgen.node_lease.bits IS 'width of the number; 0 for one that is set by hand';
+COMMENT ON COLUMN seqgen.node_lease.datacenter IS 'for layouts that carry it in the id, else -1';
+COMMENT ON COLUMN seqgen.node_lease.number IS '0 if none was granted yet';
+COMMENT ON COLUMN seqgen.node_lease.generation IS 'the highest that the coordinator has told; 0 if none';
+COMMENT ON COLUMN seqgen.node_lease.valid_from IS 'no id bears an earlier time';
+COMMENT ON COLUMN seqgen.node_lease.valid_until
+	IS 'every id bears an earlier time; of a number that is set by hand: how long it is registered';
+COMMENT ON COLUMN seqgen.node_lease.length IS 'of the lease, in microseconds';
+COMMENT ON COLUMN seqgen.node_lease.key IS 'of the request that is under way';
+COMMENT ON COLUMN seqgen.node_lease.node IS 'name under which it was asked for';
+COMMENT ON COLUMN seqgen.node_lease.running IS 'life of the server that made sure of it last';
+COMMENT ON COLUMN seqgen.node_lease.identity IS 'which server that was';
+COMMENT ON COLUMN seqgen.node_lease.ledger_id IS 'the ledger of the coordinator that answered last';
+COMMENT ON COLUMN seqgen.node_lease.message IS 'why the last request came to nothing';
+
+-- always, for rows that a logical replication worker applies are to be left out
+CREATE TRIGGER node_lease_guard BEFORE INSERT OR UPDATE OR DELETE ON seqgen.node_lease
+	FOR EACH ROW EXECUTE FUNCTION seqgen.range_guard();
+ALTER TABLE seqgen.node_lease ENABLE ALWAYS TRIGGER node_lease_guard;
+
+CREATE TRIGGER node_lease_truncate BEFORE TRUNCATE ON seqgen.node_lease
+	FOR EACH STATEMENT EXECUTE FUNCTION seqgen.range_guard();
+ALTER TABLE seqgen.node_lease ENABLE ALWAYS TRIGGER node_lease_truncate;
+
+CREATE FUNCTION seqgen.node_own(OUT number bigint, OUT origin text, OUT "now" timestamptz)
+	RETURNS record
+	AS 'MODULE_PATHNAME', 'sg_node_own' LANGUAGE C VOLATILE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION seqgen.node_own()
+	IS 'the node number of this database that is set or Citus'', else NULL, and the time by seqgen''s clock';
+
+CREATE VIEW seqgen.node_number AS
+	SELECT n.bits, n.datacenter, n.number, n.origin, n.generation, n.valid_from, n.valid_until, n.state, n.message,
+		   (SELECT string_agg(s.srvname, ', ' ORDER BY s.srvname)
+			  FROM pg_catalog.pg_foreign_server s JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = s.srvfdw
+			 WHERE w.fdwname = 'seqgen_coordinator') AS coordinator,
+		   n.renew_at
+	  FROM seqgen.node_own() o,
+	   LATERAL (
+			SELECT l.bits::integer, l.datacenter, nullif(l.number, 0)::bigint AS number, o.origin,
+				   nullif(l.generation, 0) AS generation,
+				   nullif(l.valid_from, to_timestamp(0)) AS valid_from, l.valid_until,
+				   CASE WHEN l.state = 'held' AND l.valid_until <= o."now" THEN 'ended' ELSE l.state::text END AS state,
+				   l.message, l.valid_until - l.length * 2 / 3 * interval '1 microsecond' AS renew_at
+			  FROM seqgen.node_lease l
+			 WHERE o.number IS NULL AND l.bits > 0
+			UNION ALL
+			SELECT 0, -1, o.number, o.origin, l.generation, NULL, NULL, coalesce(l.state::text, 'set'),
+				   l.message, l.valid_until - l.length * 2 / 3 * interval '1 microsecond'
+			  FROM (SELECT) u LEFT JOIN seqgen.node_lease l ON l.bits = 0 AND l.number = o.number
+			 WHERE o.number IS NOT NULL) n;
+
+COMMENT ON VIEW seqgen.node_number IS 'the node numbers of this database, and where they come from';
+COMMENT ON COLUMN seqgen.node_number.bits IS 'width of the number; 0 for one that serves for all widths';
+COMMENT ON COLUMN seqgen.node_number.datacenter IS 'for layouts that carry it in the id, else -1';
+COMMENT ON COLUMN seqgen.node_number.origin IS 'set, citus or leased';
+COMMENT ON COLUMN seqgen.node_number.valid_from IS 'no id bears an earlier time; NULL for always';
+COMMENT ON COLUMN seqgen.node_number.valid_until IS 'every id bears an earlier time; NULL for always';
+COMMENT ON COLUMN seqgen.node_number.state
+	IS 'asked, held, ended or refused; set: not registered with a coordinator';
+COMMENT ON COLUMN seqgen.node_number.message IS 'why the last request to the coordinator came to nothing';
+COMMENT ON COLUMN seqgen.node_number.coordinator IS 'foreign server that names the coordinator';
+COMMENT ON COLUMN seqgen.node_number.renew_at IS 'when the background worker renews it';
+
+REVOKE ALL ON seqgen.node_number FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION seqgen.node_own() FROM PUBLIC;
+GRANT SELECT ON seqgen.node_lease, seqgen.node_number TO pg_monitor;
+GRANT EXECUTE ON FUNCTION seqgen.node_own() TO pg_monitor;
+
+
+--
 -- coordinator: the wrapper
 --
 -- A foreign server of this wrapper and a user mapping for the extension's owner
@@ -905,7 +1294,7 @@ COMMENT ON FOREIGN DATA WRAPPER seqgen_coordinator
 CREATE FUNCTION seqgen.generator_state(
 		OUT generator regclass, OUT last_value bigint, OUT durable_bound bigint,
 		OUT lead interval, OUT issued bigint, OUT reservations bigint,
-		OUT waits bigint, OUT clock_steps_back bigint)
+		OUT waits bigint, OUT clock_steps_back bigint, OUT foreign_ids bigint)
 	RETURNS SETOF record
 	AS 'MODULE_PATHNAME', 'sg_generator_state' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
 
@@ -916,14 +1305,18 @@ CREATE VIEW seqgen.stat_generator AS
 		   coalesce(s.issued, 0) AS issued,
 		   coalesce(s.reservations, 0) AS reservations,
 		   coalesce(s.waits, 0) AS waits,
-		   coalesce(s.clock_steps_back, 0) AS clock_steps_back
+		   coalesce(s.clock_steps_back, 0) AS clock_steps_back,
+		   coalesce(s.foreign_ids, 0) AS foreign_ids
 	  FROM seqgen.generator g LEFT JOIN seqgen.generator_state() s ON s.generator::oid = g.generator::oid;
 
 COMMENT ON VIEW seqgen.stat_generator IS 'generators of this database, and what they did since the server started';
+COMMENT ON COLUMN seqgen.stat_generator.foreign_ids
+	IS 'ids observed that bear this node''s number, but were not drawn here: another server uses the number';
 
 CREATE FUNCTION seqgen.backend_state(
 		OUT pid integer, OUT prepared_xid xid, OUT database oid,
-		OUT snowflake_issued bigint, OUT range_issued bigint, OUT last_value bigint,
+		OUT snowflake_issued bigint, OUT range_issued bigint, OUT located_issued bigint,
+		OUT last_value bigint,
 		OUT transaction_floor timestamptz)
 	RETURNS SETOF record
 	AS 'MODULE_PATHNAME', 'sg_backend_state' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
@@ -931,7 +1324,8 @@ CREATE FUNCTION seqgen.backend_state(
 COMMENT ON FUNCTION seqgen.backend_state() IS 'sessions and prepared transactions that drew ids';
 
 CREATE VIEW seqgen.stat_backend AS
-	SELECT b.pid, b.prepared_xid, d.datname, b.snowflake_issued, b.range_issued, b.last_value, b.transaction_floor
+	SELECT b.pid, b.prepared_xid, d.datname, b.snowflake_issued, b.range_issued, b.located_issued,
+		   b.last_value, b.transaction_floor
 	  FROM seqgen.backend_state() b LEFT JOIN pg_catalog.pg_database d ON d.oid = b.database;
 
 COMMENT ON VIEW seqgen.stat_backend IS 'sessions and prepared transactions that drew ids';

@@ -22,6 +22,7 @@
 #include "access/xlog.h"
 #include "access/xloginsert.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_sequence.h"
 #include "commands/sequence.h"
 #include "miscadmin.h"
 #include "replication/walsender.h"
@@ -127,21 +128,21 @@ sg_bound_flush(XLogRecPtr lsn)
 }
 
 /*
- * The newest version of a sequence's row of pg_class that is committed; NULL
+ * The newest version of a sequence's row of a catalog that is committed; NULL
  * if there is none.  We are the only ones who can have a newer one, as our
  * lock on the sequence excludes others.
  */
 static HeapTuple
-bound_committed_row(Oid relid)
+bound_committed_row(Oid catalog, Oid index, AttrNumber key_column, Oid relid)
 {
-	Relation	rel = table_open(RelationRelationId, AccessShareLock);
+	Relation	rel = table_open(catalog, AccessShareLock);
 	ScanKeyData key;
 	SysScanDesc scan;
 	HeapTuple	tuple;
 
-	ScanKeyInit(&key, Anum_pg_class_oid, BTEqualStrategyNumber, F_OIDEQ,
+	ScanKeyInit(&key, key_column, BTEqualStrategyNumber, F_OIDEQ,
 				ObjectIdGetDatum(relid));
-	scan = systable_beginscan(rel, ClassOidIndexId, true, SnapshotAny, 1, &key);
+	scan = systable_beginscan(rel, index, true, SnapshotAny, 1, &key);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
 		HeapTupleHeader header = tuple->t_data;
@@ -172,6 +173,20 @@ sg_bound_is_changed(Oid relid)
 	return ours;
 }
 
+/* The limits of a sequence, as others see them. */
+static void
+bound_committed_limits(Oid relid, SgCommitted *committed)
+{
+	HeapTuple	tuple = bound_committed_row(SequenceRelationId, SequenceRelidIndexId,
+											Anum_pg_sequence_seqrelid, relid);
+
+	if (tuple == NULL)
+		elog(ERROR, "no committed row for sequence %u", relid);
+	committed->min_value = ((Form_pg_sequence) GETSTRUCT(tuple))->seqmin;
+	committed->max_value = ((Form_pg_sequence) GETSTRUCT(tuple))->seqmax;
+	heap_freetuple(tuple);
+}
+
 SgStorage
 sg_bound_storage(Relation rel, SgCommitted *committed)
 {
@@ -182,7 +197,8 @@ sg_bound_storage(Relation rel, SgCommitted *committed)
 	if (!sg_bound_is_changed(RelationGetRelid(rel)))
 		return SG_STORAGE_COMMITTED;
 
-	tuple = bound_committed_row(RelationGetRelid(rel));
+	tuple = bound_committed_row(RelationRelationId, ClassOidIndexId, Anum_pg_class_oid,
+								RelationGetRelid(rel));
 	if (tuple == NULL)
 		return SG_STORAGE_CREATED;
 	form = (Form_pg_class) GETSTRUCT(tuple);
@@ -193,6 +209,8 @@ sg_bound_storage(Relation rel, SgCommitted *committed)
 	committed->locator.relNumber = form->relfilenode;
 	committed->permanent = form->relpersistence == RELPERSISTENCE_PERMANENT;
 	heap_freetuple(tuple);
+	if (state == SG_STORAGE_REPLACED)
+		bound_committed_limits(RelationGetRelid(rel), committed);
 	return state;
 }
 

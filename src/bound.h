@@ -35,6 +35,8 @@ typedef struct SgCommitted
 {
 	RelFileLocator locator;
 	bool		permanent;		/* false if it is unlogged */
+	int64		min_value;		/* of the sequence, as others see it */
+	int64		max_value;
 } SgCommitted;
 
 /*

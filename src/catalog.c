@@ -39,6 +39,13 @@
 const char *const sg_kind_names[SG_KIND_COUNT] = {
 	[SG_KIND_SNOWFLAKE] = "snowflake",
 	[SG_KIND_RANGE] = "range",
+	[SG_KIND_LOCATED] = "located",
+};
+
+/* the sequences in schema seqgen that are default generators */
+static const char *const default_names[SG_KIND_COUNT] = {
+	[SG_KIND_SNOWFLAKE] = "snowflake_default",
+	[SG_KIND_LOCATED] = "located_default",
 };
 
 /* columns of seqgen.generator */
@@ -152,9 +159,20 @@ sg_catalog_is_generator_table(Oid relid)
 }
 
 Oid
-sg_catalog_default_generator(void)
+sg_catalog_default_generator(SgKind kind)
 {
-	return sg_catalog_relation("snowflake_default");
+	if (default_names[kind] == NULL)
+		return InvalidOid;
+	return sg_catalog_relation(default_names[kind]);
+}
+
+bool
+sg_catalog_is_default_generator(Oid relid)
+{
+	for (int i = 0; i < SG_KIND_COUNT; i++)
+		if (OidIsValid(relid) && relid == sg_catalog_default_generator(i))
+			return true;
+	return false;
 }
 
 /*

@@ -18,9 +18,10 @@ typedef enum SgKind
 {
 	SG_KIND_SNOWFLAKE,
 	SG_KIND_RANGE,
+	SG_KIND_LOCATED,
 } SgKind;
 
-#define SG_KIND_COUNT	2
+#define SG_KIND_COUNT	3
 
 /* Kinds that count; the others' ids bear a time, and have a layout. */
 #define sg_kind_is_counter(kind)	((kind) == SG_KIND_RANGE)
@@ -48,8 +49,14 @@ extern void sg_catalog_layout_require(const char *name, SgLayout *layout);
 /* A relation of the extension in schema seqgen, or InvalidOid. */
 extern Oid	sg_catalog_relation(const char *name);
 
-/* The default generator's sequence, or InvalidOid without the extension. */
-extern Oid	sg_catalog_default_generator(void);
+/*
+ * The sequence of a kind's default generator, or InvalidOid: if the kind has
+ * none, or without the extension.
+ */
+extern Oid	sg_catalog_default_generator(SgKind kind);
+
+/* Is it a sequence of that sort? */
+extern bool sg_catalog_is_default_generator(Oid relid);
 
 /* seqgen.generator itself, or InvalidOid without the extension. */
 extern Oid	sg_catalog_generator_table(void);

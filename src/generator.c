@@ -67,6 +67,7 @@
 
 #include "access/generic_xlog.h"
 #include "access/htup_details.h"
+#include "access/parallel.h"
 #include "access/relation.h"
 #include "access/xact.h"
 #include "access/xlog.h"
@@ -109,6 +110,7 @@
 #include "slot.h"
 #include "counter.h"
 #include "node.h"
+#include "window.h"
 #include "generator.h"
 
 /* the least that a reservation adds to what was given out, in us */
@@ -136,7 +138,11 @@ struct SgGenerator
 	SgSlot	   *slot;
 	uint32		generation;
 	SgKind		kind;
+	bool		rowless;		/* of the layout that its callers name */
+	int			layout_len;		/* of the layout's name */
+	NameData	layout_name;
 	SgLayout	layout;
+	int64		window;			/* of the sequence, see window.h */
 	int64		increment;		/* ticks a call */
 	int64		max_value;		/* of layout and sequence */
 	int64		max_tick;
@@ -179,7 +185,7 @@ typedef struct Pending
 
 static HTAB *generators = NULL; /* this session's, by relid */
 static SgGenerator *recent = NULL;	/* used last */
-static Oid	default_relid = InvalidOid;
+static Oid	default_relids[SG_KIND_COUNT] = {InvalidOid};
 static uint64 validity = 1;		/* grows at every invalidation that may
 								 * concern us */
 
@@ -200,8 +206,37 @@ static ProcessUtility_hook_type prev_process_utility_hook = NULL;
  * Reserving
  */
 
+/* The window, if any, that Citus has given a sequence; see window.h. */
+static int64
+sequence_window(Oid relid)
+{
+	HeapTuple	tuple = SearchSysCache1(SEQRELID, ObjectIdGetDatum(relid));
+	Form_pg_sequence form;
+	int64		window;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for sequence %u", relid);
+	form = (Form_pg_sequence) GETSTRUCT(tuple);
+	window = sg_window_start(form->seqmin, form->seqmax);
+	ReleaseSysCache(tuple);
+	return window;
+}
+
+static int64
+committed_window(const SgCommitted *committed)
+{
+	return sg_window_start(committed->min_value, committed->max_value);
+}
+
+/* The bound in a sequence's page; the caller holds its content lock. */
+static int64
+generator_get_bound(const SgGenerator *generator, Buffer buffer)
+{
+	return sg_window_get(generator->window, &generator->layout, sg_bound_get(buffer));
+}
+
 /*
- * Is a page's last_value the bound that we noted, or one that no id of any
+ * Is the bound in a page the one that we noted, or one that no id of any
  * node lies between?  The caller holds the page's content lock.
  */
 static bool
@@ -303,7 +338,7 @@ generator_write_bound(SgGenerator *generator, Relation rel, SgStorage storage,
 	bool		confirmed;
 
 	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
-	result.value = sg_bound_get(buffer);
+	result.value = generator_get_bound(generator, buffer);
 	above = sg_layout_tick_above(layout, result.value, sg_slot_node(slot, layout->node_bits));
 	confirmed = slot_knows_value(slot, result.value);
 	if (!confirmed)
@@ -325,6 +360,7 @@ generator_write_bound(SgGenerator *generator, Relation rel, SgStorage storage,
 	else
 	{
 		int64		target = reservation_target(layout, now, last, needed, Max(limit, above - 1));
+		int64		last_value;
 
 		/* what lies past the lease is nobody's yet */
 		target = Max(Min(target, lease_end), needed);
@@ -335,7 +371,9 @@ generator_write_bound(SgGenerator *generator, Relation rel, SgStorage storage,
 		/* never less than there is, not even for a MAXVALUE that was lowered */
 		result.value = Max(result.value,
 						   Min(sg_layout_bound(layout, target), generator->max_value));
-		result.lsn = sg_bound_put(xlog, buffer, result.value);
+		last_value = sg_window_put(generator->window, layout, result.value);
+		result.value = sg_window_get(generator->window, layout, last_value);
+		result.lsn = sg_bound_put(xlog, buffer, last_value);
 		pg_atomic_write_u64(&slot->bound, (uint64) result.value);
 		pg_atomic_write_u32(&slot->storage,
 							storage == SG_STORAGE_COMMITTED ? relfilenode : InvalidOid);
@@ -453,7 +491,10 @@ generator_reserve(SgGenerator *generator, int64 needed)
 		report_exhausted(generator);
 
 	if (storage == SG_STORAGE_REPLACED)
-		result.lsn = Max(result.lsn, sg_bound_raise_committed(&committed, result.value));
+		result.lsn = Max(result.lsn,
+						 sg_bound_raise_committed(&committed,
+												  sg_window_put(committed_window(&committed), layout,
+																result.value)));
 	sg_bound_flush(result.lsn);
 
 	limit = sg_layout_tick_above(layout, result.value, sg_slot_node(slot, layout->node_bits)) - 1;
@@ -679,7 +720,31 @@ report_not_generator(const char *name)
 			(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 			 errmsg("sequence \"%s\" is not a generator", name),
 			 errhint("Create generators with snowflake_create() or range_create(). A snowflake generator that came "
-					 "without its row, as from a partial dump, is registered with snowflake_attach().")));
+					 "without its row, as from a partial dump, is registered with snowflake_attach(), "
+					 "or drawn from with its layout named in the call.")));
+}
+
+static void
+report_identity_column(Relation rel)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("sequence \"%s\" of an identity column cannot be a generator",
+					RelationGetRelationName(rel)),
+			 errdetail("The column would go on to use nextval()."),
+			 errhint("Drop the column's identity, and give it a generator as its default.")));
+}
+
+static void
+report_other_layout(const char *name, const char *layout_name, const char *own_name)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("generator \"%s\" is not of layout \"%s\"", name, layout_name),
+			 own_name != NULL ?
+			 errdetail("It is of layout \"%s\".", own_name) :
+			 errdetail("It has no row in seqgen.generator, and is in use with another layout."),
+			 errhint("Name the layout that the ids drawn so far have. The owner can settle it with snowflake_attach().")));
 }
 
 /* What every use of a sequence as a generator needs of the sequence. */
@@ -720,7 +785,11 @@ check_sequence_options(Relation rel, const SgLayout *layout,
 	form = (Form_pg_sequence) GETSTRUCT(tuple);
 	type = form->seqtypid;
 	*increment = form->seqincrement;
-	*max_value = layout ? Min(form->seqmax, sg_layout_max_id(layout)) : form->seqmax;
+	*max_value = form->seqmax;
+	if (layout != NULL && sg_window_start(form->seqmin, form->seqmax) != 0)
+		*max_value = sg_layout_max_id(layout);
+	else if (layout != NULL)
+		*max_value = Min(*max_value, sg_layout_max_id(layout));
 	ReleaseSysCache(tuple);
 
 	if (type != INT8OID)
@@ -755,15 +824,15 @@ check_sequence_options(Relation rel, const SgLayout *layout,
 				 errdetail("With the node number in the lowest bits, ids of one node do not follow each other.")));
 }
 
-/* The page's last_value, and whether it is the bound that the slot knows. */
+/* The bound in the page, and whether it is the one that the slot knows. */
 static int64
-sequence_read(Relation rel, SgSlot *slot, bool *known)
+sequence_read(const SgGenerator *generator, Relation rel, SgSlot *slot, bool *known)
 {
 	Buffer		buffer = ReadBuffer(rel, 0);
 	int64		value;
 
 	LockBuffer(buffer, BUFFER_LOCK_SHARE);
-	value = sg_bound_get(buffer);
+	value = generator_get_bound(generator, buffer);
 	*known = slot != NULL &&
 		slot_knows_value(slot, value) &&
 		(uint32) rel->rd_rel->relfilenode == pg_atomic_read_u32(&slot->storage);
@@ -771,53 +840,119 @@ sequence_read(Relation rel, SgSlot *slot, bool *known)
 	return value;
 }
 
-/* Load a generator into the table. */
+/* Load a generator, of which kind, layout and window are known, into the table. */
 static SgSlot *
-generator_load(Relation rel, const SgCatalogGenerator *row, const SgLayout *layout)
+generator_load(SgGenerator *generator, Relation rel)
 {
 	SgLease		lease = {0};
 	bool		known;
 	int64		value;
 
-	if (!sg_kind_is_counter(row->kind))
-		(void) sg_node_lease(layout, NameStr(row->layout_name), &lease);
-	value = sequence_read(rel, NULL, &known);
-	return sg_slot_enter(RelationGetRelid(rel), row->kind, layout, &lease, value);
+	if (!sg_kind_is_counter(generator->kind))
+		(void) sg_node_lease(&generator->layout, NameStr(generator->layout_name), &lease);
+	value = sequence_read(generator, rel, NULL, &known);
+	return sg_slot_enter(generator->relid, generator->kind, &generator->layout, &lease, value);
+}
+
+/*
+ * What is written to a sequence without a row is beyond what nextval() would
+ * write.  So that takes the privilege that setval() takes, unless it stays within
+ * a window of Citus.
+ */
+static void
+check_rowless_privilege(Relation rel, int64 window)
+{
+	if (window == 0 &&
+		pg_class_aclcheck(RelationGetRelid(rel), GetUserId(), ACL_UPDATE) != ACLCHECK_OK)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for sequence %s", RelationGetRelationName(rel)),
+				 errdetail("It has no row in seqgen.generator."),
+				 errhint("Drawing ids needs UPDATE on such a sequence, as setval() does.")));
+}
+
+/* Before anything is loaded or written: may a sequence serve without a row? */
+static void
+check_rowless(Relation rel, const SgLayout *layout)
+{
+	Oid			table_relid;
+	int32		column;
+	int64		increment;
+	int64		max_value;
+
+	if (sequenceIsOwned(RelationGetRelid(rel), DEPENDENCY_INTERNAL, &table_relid, &column))
+		report_identity_column(rel);
+	check_sequence_options(rel, layout, &increment, &max_value);
+	check_rowless_privilege(rel, sequence_window(RelationGetRelid(rel)));
+}
+
+/*
+ * The row of a generator; or, where it has none and the call names a layout, one
+ * as it would be.
+ */
+static bool
+generator_row(Oid relid, Relation rel, const char *layout_name, SgCatalogGenerator *row)
+{
+	bool		found = sg_catalog_generator(relid, row);
+
+	if (!found && layout_name == NULL)
+		report_not_generator(RelationGetRelationName(rel));
+	if (!found)
+	{
+		row->kind = SG_KIND_SNOWFLAKE;
+		if (strlen(layout_name) < NAMEDATALEN)
+			namestrcpy(&row->layout_name, layout_name);
+	}
+	else if (layout_name != NULL && !sg_kind_is_counter(row->kind) &&
+			 strcmp(NameStr(row->layout_name), layout_name) != 0)
+		report_other_layout(RelationGetRelationName(rel), layout_name, NameStr(row->layout_name));
+	return found;
 }
 
 /*
  * Find or load the slot, and copy from it what does not change.  A slot can
  * be of another layout than the row if the row's own change drew an id: then
- * nobody but this transaction can be using it.
+ * nobody but this transaction can be using it.  Without a row, others may.
  */
 static void
-generator_find_slot(SgGenerator *generator, Relation rel)
+generator_find_slot(SgGenerator *generator, Relation rel, const char *layout_name)
 {
 	SgCatalogGenerator row;
+	bool		rowless = !generator_row(generator->relid, rel, layout_name, &row);
 	SgLayout	layout = {0};
 	SgSlot	   *slot;
 
-	if (!sg_catalog_generator(generator->relid, &row))
-		report_not_generator(RelationGetRelationName(rel));
 	if (!sg_kind_is_counter(row.kind))
-		sg_catalog_layout_require(NameStr(row.layout_name), &layout);
+		sg_catalog_layout_require(rowless ? layout_name : NameStr(row.layout_name), &layout);
+	if (rowless)
+		check_rowless(rel, &layout);
 
 	slot = sg_slot_find(generator->relid);
 	if (slot != NULL &&
 		(slot->kind != row.kind || !sg_layout_equal(&slot->layout, &layout)))
 	{
+		if (rowless)
+			report_other_layout(RelationGetRelationName(rel), layout_name, NULL);
 		sg_slot_free(MyDatabaseId, generator->relid);
 		slot = NULL;
 	}
-	if (slot == NULL)
-		slot = generator_load(rel, &row, &layout);
 
+	generator->validity = 0;	/* the options have to be read again */
+	generator->kind = row.kind;
+	generator->rowless = rowless;
+	generator->layout = layout;
+	generator->layout_name = row.layout_name;
+	generator->layout_len = (int) strlen(NameStr(row.layout_name));
+	generator->window = sg_kind_is_counter(row.kind) ? 0 : sequence_window(generator->relid);
+	generator->unit_from = PG_INT64_MIN / 2;
+	if (slot == NULL)
+	{
+		slot = generator_load(generator, rel);
+		if (rowless && sg_bound_is_changed(generator->relid) && !IsParallelWorker())
+			sg_generator_forget_at_abort(generator->relid);
+	}
 	generator->slot = slot;
 	generator->generation = pg_atomic_read_u32(&slot->generation);
-	generator->kind = slot->kind;
-	generator->layout = slot->layout;
-	generator->unit_from = PG_INT64_MIN / 2;
-	generator->validity = 0;	/* the options have to be read again */
 }
 
 /* As nextval does: once a transaction, to the end of the transaction. */
@@ -895,7 +1030,7 @@ generator_prepare_clock(SgGenerator *generator, Relation rel, bool changed)
  * something changed that it depends on.
  */
 static void
-generator_make_ready(SgGenerator *generator)
+generator_make_ready(SgGenerator *generator, const char *layout_name)
 {
 	uint64		now_valid;
 	Relation	rel;
@@ -916,15 +1051,19 @@ generator_make_ready(SgGenerator *generator)
 
 	if (generator->slot == NULL ||
 		pg_atomic_read_u32(&generator->slot->generation) != generator->generation ||
-		generator->validity != now_valid)
-		generator_find_slot(generator, rel);
+		generator->validity != now_valid ||
+		(layout_name == NULL ? generator->rowless :
+		 strcmp(layout_name, NameStr(generator->layout_name)) != 0))
+		generator_find_slot(generator, rel, layout_name);
+	else if (generator->rowless)
+		check_rowless_privilege(rel, generator->window);
 	if (sg_kind_is_counter(generator->kind))
 		check_sequence_options(rel, NULL, &generator->increment, &generator->max_value);
 	else
 		generator_prepare_clock(generator, rel, generator->validity != now_valid);
 	generator_count(generator);
 
-	(void) sequence_read(rel, generator->slot, &known);
+	(void) sequence_read(generator, rel, generator->slot, &known);
 	relation_close(rel, NoLock);
 	if (!known && !sg_kind_is_counter(generator->kind))
 	{
@@ -989,31 +1128,51 @@ sg_generator_get(Oid relid, SgKind kind)
 		recent = generator = generator_lookup(relid);
 	if (unlikely(generator->lxid != MyLocalTransactionId() ||
 				 generator->validity != validity ||
-				 generator->user != GetUserId()))
-		generator_make_ready(generator);
+				 generator->user != GetUserId() ||
+				 generator->rowless))
+		generator_make_ready(generator, NULL);
+	if (unlikely(generator->kind != kind))
+		report_other_kind(generator, kind);
+	return generator;
+}
+
+SgGenerator *
+sg_generator_get_of_layout(Oid relid, SgKind kind, text *layout_name)
+{
+	SgGenerator *generator = recent;
+
+	if (unlikely(generator == NULL || generator->relid != relid))
+		recent = generator = generator_lookup(relid);
+	if (unlikely(generator->lxid != MyLocalTransactionId() ||
+				 generator->validity != validity ||
+				 generator->user != GetUserId() ||
+				 (size_t) generator->layout_len != VARSIZE_ANY_EXHDR(layout_name) ||
+				 memcmp(NameStr(generator->layout_name), VARDATA_ANY(layout_name),
+						generator->layout_len) != 0))
+		generator_make_ready(generator, text_to_cstring(layout_name));
 	if (unlikely(generator->kind != kind))
 		report_other_kind(generator, kind);
 	return generator;
 }
 
 Oid
-sg_generator_default_relid(void)
+sg_generator_default_relid(SgKind kind)
 {
-	if (likely(OidIsValid(default_relid)))
-		return default_relid;
-	default_relid = sg_catalog_default_generator();
-	if (!OidIsValid(default_relid))
+	if (likely(OidIsValid(default_relids[kind])))
+		return default_relids[kind];
+	default_relids[kind] = sg_catalog_default_generator(kind);
+	if (!OidIsValid(default_relids[kind]))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("extension \"seqgen\" does not exist in this database"),
 				 errhint("Use CREATE EXTENSION seqgen.")));
-	return default_relid;
+	return default_relids[kind];
 }
 
 SgGenerator *
-sg_generator_get_default(void)
+sg_generator_get_default(SgKind kind)
 {
-	return sg_generator_get(sg_generator_default_relid(), SG_KIND_SNOWFLAKE);
+	return sg_generator_get(sg_generator_default_relid(kind), kind);
 }
 
 int64
@@ -1052,11 +1211,61 @@ sg_generator_currval(Oid relid, SgKind kind)
  */
 
 /*
+ * Does an id of this generator's layout bear the node of this generator, and a
+ * time of its lease, although this server has not given it out?
+ *
+ * Yes means that another server uses the number.  No means nothing: an id below
+ * what was given out here may be another's just as well.  The exceptions, ids
+ * that were ours and are taken for another's, are those that other generators
+ * had given out further ahead of the clock than the time since the server
+ * started, and ids that nobody drew.
+ */
+static bool
+generator_is_foreign(SgGenerator *generator, const SgFields *fields)
+{
+	SgSlot	   *slot = generator->slot;
+	const SgLayout *layout = &generator->layout;
+	int64		tick = fields->time << layout->sequence_bits | fields->sequence;
+	uint64		word = pg_atomic_read_u64(&slot->last);
+	SgLease		lease;
+	uint32		serial;
+
+	if (fields->node == 0 ||
+		fields->node != (int64) (word & (uint64) sg_layout_max_node(layout)) ||
+		tick <= (int64) (word >> layout->node_bits))
+		return false;
+
+	/* the number's holders before and after this one */
+	sg_slot_get_lease(slot, &lease, &serial);
+	if (tick < sg_layout_first_tick(layout, lease.from) ||
+		tick > sg_layout_last_tick(layout, lease.until))
+		return false;
+	return !sg_slot_may_have_given(slot, tick, sg_layout_us(layout, fields->time));
+}
+
+/* Warn of an id that another server drew under this one's number. */
+static void
+generator_watch(SgGenerator *generator, int64 id, const SgFields *fields)
+{
+	if (!generator_is_foreign(generator, fields))
+		return;
+	pg_atomic_fetch_add_u64(&generator->slot->foreign_ids, 1);
+	ereport(WARNING,
+			(errcode(ERRCODE_DUPLICATE_OBJECT),
+			 errmsg("id %lld bears this node's number, but was not drawn here", (long long) id),
+			 errdetail("It bears number %lld and the time %s, which generator \"%s\" has not reached.",
+					   (long long) fields->node,
+					   sg_clock_text(sg_layout_us(&generator->layout, fields->time)),
+					   get_rel_name(generator->relid)),
+			 errhint("Another server may draw ids under the same number. See SELECT * FROM seqgen.doctor().")));
+}
+
+/*
  * Make all later ids larger than an id that lies at most max_lead (us) ahead
- * of the clock.
+ * of the clock.  An id that was observed is watched for another server's.
  */
 static void
-generator_raise_above(SgGenerator *generator, int64 id, int64 max_lead)
+generator_raise_above(SgGenerator *generator, int64 id, int64 max_lead, bool observed)
 {
 	const SgLayout *layout = &generator->layout;
 	int64		now = sg_clock_now();
@@ -1079,6 +1288,8 @@ generator_raise_above(SgGenerator *generator, int64 id, int64 max_lead)
 						   sg_clock_text(at), sg_clock_text(now), (long long) max_lead / 1000),
 				 errhint("If the id is right, correct the clock, or increase seqgen.max_lead.")));
 
+	if (observed)
+		generator_watch(generator, id, &fields);
 	for (;;)
 	{
 		/* the node may be another one after a wait */
@@ -1094,7 +1305,7 @@ void
 sg_generator_observe(SgGenerator *generator, int64 id)
 {
 	/* half, so that a poisoned id cannot drag all nodes to the very edge */
-	generator_raise_above(generator, id, (int64) sg_max_lead * 1000 / 2);
+	generator_raise_above(generator, id, (int64) sg_max_lead * 1000 / 2, true);
 }
 
 PG_FUNCTION_INFO_V1(sg_generator_advance);
@@ -1103,13 +1314,16 @@ sg_generator_advance(PG_FUNCTION_ARGS)
 {
 	Oid			relid = PG_GETARG_OID(0);
 	int64		value = PG_GETARG_INT64(1);
+	SgCatalogGenerator row;
 	SgGenerator *generator;
 
 	if (get_rel_name(relid) != NULL &&
 		!object_ownercheck(RelationRelationId, relid, GetUserId()))
 		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_SEQUENCE, get_rel_name(relid));
-	generator = sg_generator_get(relid, SG_KIND_SNOWFLAKE);
-	generator_raise_above(generator, value, (int64) sg_max_lead * 1000);
+	if (!sg_catalog_generator(relid, &row) || sg_kind_is_counter(row.kind))
+		row.kind = SG_KIND_SNOWFLAKE;
+	generator = sg_generator_get(relid, row.kind);
+	generator_raise_above(generator, value, (int64) sg_max_lead * 1000, false);
 	PG_RETURN_VOID();
 }
 
@@ -1121,6 +1335,7 @@ sg_generator_reset(PG_FUNCTION_ARGS)
 	int64		value = PG_GETARG_INT64(1);
 	SgCatalogGenerator row;
 	SgLayout	layout;
+	int64		window;
 	Relation	rel;
 	GenericXLogState *xlog;
 	Buffer		buffer;
@@ -1153,11 +1368,12 @@ sg_generator_reset(PG_FUNCTION_ARGS)
 						(long long) value, RelationGetRelationName(rel)),
 				 errdetail("Its ids lie between 1 and %lld.",
 						   (long long) sg_layout_max_id(&layout))));
+	window = sequence_window(relid);
 
 	xlog = GenericXLogStart(rel);
 	buffer = ReadBuffer(rel, 0);
 	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
-	lsn = sg_bound_put(xlog, buffer, value);
+	lsn = sg_bound_put(xlog, buffer, sg_window_put(window, &layout, value));
 	UnlockReleaseBuffer(buffer);
 	sg_slot_free(MyDatabaseId, relid);
 	validity++;
@@ -1232,12 +1448,7 @@ sg_generator_register(Oid relid, SgKind kind, const char *layout_name)
 	LockRelationOid(catalog, RowExclusiveLock);
 	check_sequence(rel);
 	if (sequenceIsOwned(relid, DEPENDENCY_INTERNAL, &table_relid, &column))
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("sequence \"%s\" of an identity column cannot be a generator",
-						RelationGetRelationName(rel)),
-				 errdetail("The column would go on to use nextval()."),
-				 errhint("Drop the column's identity, and give it a generator as its default.")));
+		report_identity_column(rel);
 	if (layout_name != NULL)
 		sg_catalog_layout_require(layout_name, &layout);
 	check_sequence_options(rel, layout_name ? &layout : NULL, &increment, &max_value);
@@ -1309,7 +1520,7 @@ sg_generator_guard(PG_FUNCTION_ARGS)
 	{
 		Oid			relid = sg_catalog_row_relid(trigger->tg_trigtuple, desc);
 
-		if (relid == sg_catalog_default_generator())
+		if (sg_catalog_is_default_generator(relid))
 			ereport(ERROR,
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 					 errmsg("cannot change or remove the default generator")));
@@ -1380,10 +1591,45 @@ generator_object_access(ObjectAccessType access, Oid classId, Oid objectId,
 	}
 }
 
+/* What is known of a generator whose bound is to be carried over. */
+typedef struct Carried
+{
+	bool		counts;
+	bool		has_layout;
+	SgLayout	layout;
+	int64		bound;			/* that its slot knows */
+} Carried;
+
+static Carried
+generator_to_carry(Oid relid)
+{
+	Carried		carried = {.bound = PG_INT64_MIN};
+	SgCatalogGenerator row;
+	SgSlot	   *slot;
+
+	/* or the first plain nextval() after a RESTART would draw */
+	if (sg_catalog_generator(relid, &row))
+	{
+		carried.counts = sg_kind_is_counter(row.kind);
+		carried.has_layout = !carried.counts &&
+			sg_catalog_layout(NameStr(row.layout_name), &carried.layout);
+	}
+	slot = sg_slot_lock(relid);
+	if (slot != NULL)
+	{
+		carried.bound = (int64) pg_atomic_read_u64(&slot->bound);
+		carried.has_layout = !sg_kind_is_counter(slot->kind);
+		carried.layout = slot->layout;
+	}
+	sg_slot_unlock();
+	return carried;
+}
+
 /*
  * After RESTART: carry the bound of a generator over to the storage that this
  * transaction gave it.  What was drawn may be ahead of the clock, so the clock
- * alone would not keep its ids apart from those.
+ * alone would not keep its ids apart from those.  Citus gives a window, or
+ * another one, by such a statement too.
  */
 static void
 generator_carry_bound(Oid relid)
@@ -1391,12 +1637,13 @@ generator_carry_bound(Oid relid)
 	Relation	rel = try_relation_open(relid, AccessShareLock);
 	SgCommitted committed;
 	SgStorage	storage;
-	SgSlot	   *slot;
-	int64		bound = PG_INT64_MIN;
+	Carried		carried;
+	int64		window;
+	int64		window_before = 0;
+	int64		before = PG_INT64_MIN;	/* last_value as others see it */
+	int64		value;
 	GenericXLogState *xlog;
 	Buffer		buffer;
-	SgCatalogGenerator row;
-	bool		counts;
 
 	if (rel == NULL)
 		return;
@@ -1407,32 +1654,40 @@ generator_carry_bound(Oid relid)
 		return;
 	}
 
-	/* or the first plain nextval() after a RESTART would draw */
-	counts = sg_catalog_generator(relid, &row) && sg_kind_is_counter(row.kind);
-	slot = sg_slot_lock(relid);
-	if (slot != NULL)
-		bound = (int64) pg_atomic_read_u64(&slot->bound);
-	sg_slot_unlock();
+	carried = generator_to_carry(relid);
+	window = carried.has_layout ? sequence_window(relid) : 0;
 	if (storage == SG_STORAGE_REPLACED)
-		bound = Max(bound, sg_bound_get_committed(&committed));
+	{
+		before = sg_bound_get_committed(&committed);
+		window_before = carried.has_layout ? committed_window(&committed) : 0;
+		carried.bound = Max(carried.bound, sg_window_get(window_before, &carried.layout, before));
+	}
+	else
+		window_before = window;
+	value = sg_window_put(window, &carried.layout, carried.bound);
 
 	xlog = GenericXLogStart(rel);
 	buffer = ReadBuffer(rel, 0);
 	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
-	if (sg_bound_get(buffer) < bound || counts)
-		(void) sg_bound_put(xlog, buffer, Max(sg_bound_get(buffer), bound));
+	if (window != window_before && sg_bound_get(buffer) == before)
+		(void) sg_bound_put(xlog, buffer, value);	/* the same in other terms */
+	else if (sg_bound_get(buffer) < value || carried.counts)
+		(void) sg_bound_put(xlog, buffer, Max(sg_bound_get(buffer), value));
 	else
 		GenericXLogAbort(xlog);
 	UnlockReleaseBuffer(buffer);
 	relation_close(rel, NoLock);
 }
 
+/* Of those with a row, and of those without one that are loaded. */
 static void
 generators_carry_bounds(void)
 {
+	List	   *relids = list_concat_unique_oid(sg_catalog_generators(),
+												sg_slot_relids(SG_KIND_SNOWFLAKE));
 	ListCell   *cell;
 
-	foreach(cell, sg_catalog_generators())
+	foreach(cell, relids)
 	{
 		if (sg_bound_is_changed(lfirst_oid(cell)))
 			generator_carry_bound(lfirst_oid(cell));
@@ -1703,12 +1958,13 @@ generator_relcache_callback(Datum arg, Oid relid)
 	if (!OidIsValid(relid))
 	{
 		validity++;
-		default_relid = InvalidOid;
+		MemSet(default_relids, 0, sizeof(default_relids));
 	}
 	else
 	{
-		if (relid == default_relid)
-			default_relid = InvalidOid;
+		for (int i = 0; i < SG_KIND_COUNT; i++)
+			if (relid == default_relids[i])
+				default_relids[i] = InvalidOid;
 		if (sg_catalog_is_generator_table(relid))
 			validity++;
 		if (generators != NULL && hash_search(generators, &relid, HASH_FIND, NULL) != NULL)
@@ -1761,6 +2017,7 @@ state_add(SgSlot *slot, void *arg)
 	state->reservations = (int64) pg_atomic_read_u64(&slot->reservations);
 	state->waits = (int64) pg_atomic_read_u64(&slot->waits);
 	state->steps_back = (int64) pg_atomic_read_u64(&slot->steps_back);
+	state->foreign_ids = (int64) pg_atomic_read_u64(&slot->foreign_ids);
 }
 
 int
@@ -1787,6 +2044,7 @@ state_reset(SgSlot *slot, void *arg)
 	pg_atomic_write_u64(&slot->reservations, 0);
 	pg_atomic_write_u64(&slot->waits, 0);
 	pg_atomic_write_u64(&slot->steps_back, 0);
+	pg_atomic_write_u64(&slot->foreign_ids, 0);
 }
 
 void

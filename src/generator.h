@@ -15,13 +15,20 @@
 typedef struct SgGenerator SgGenerator;
 
 /*
- * The generator of a sequence, or the default one, ready to be drawn from in
+ * The generator of a sequence, or the kind's default one, ready to be drawn from in
  * this transaction: locked, its privileges checked (USAGE or UPDATE), its
  * durable bound compared.  Raises an error if it cannot be drawn from, or is
  * of another kind.
  */
 extern SgGenerator *sg_generator_get(Oid relid, SgKind kind);
-extern SgGenerator *sg_generator_get_default(void);
+extern SgGenerator *sg_generator_get_default(SgKind kind);
+
+/*
+ * The same where the caller names the layout.  A generator with a row must be of
+ * that layout; a sequence without one serves as a snowflake generator of it, and
+ * nothing is written to the catalogs.
+ */
+extern SgGenerator *sg_generator_get_of_layout(Oid relid, SgKind kind, text *layout_name);
 
 /* The next id. */
 extern int64 sg_generator_next(SgGenerator *generator);
@@ -42,7 +49,8 @@ extern int64 sg_generator_next_counted(SgGenerator *generator, int64 wanted,
 
 /*
  * Make all later ids larger than an id of the layout that another node drew.
- * Raises an error for an id further ahead of the clock than allowed.
+ * Raises an error for an id further ahead of the clock than allowed, and a
+ * warning for one that bears this node's number but cannot have been drawn here.
  */
 extern void sg_generator_observe(SgGenerator *generator, int64 id);
 
@@ -55,7 +63,7 @@ extern const char *(*sg_generator_lease_wanted) (void);
 /* This session's last id of a generator, and noting one as that. */
 extern int64 sg_generator_currval(Oid relid, SgKind kind);
 extern void sg_generator_set_currval(SgGenerator *generator, int64 id);
-extern Oid	sg_generator_default_relid(void);
+extern Oid	sg_generator_default_relid(SgKind kind);
 
 /*
  * Make a generator of a sequence that the caller owns and has locked.  A kind
@@ -81,6 +89,7 @@ typedef struct SgGeneratorState
 	int64		reservations;
 	int64		waits;
 	int64		steps_back;
+	int64		foreign_ids;	/* see sg_generator_observe */
 } SgGeneratorState;
 
 /* The loaded generators of this database, palloc'd; returns how many. */

@@ -43,6 +43,8 @@ int			sg_range_target = 900;
 int			sg_range_timeout = 10000;
 bool		sg_range_require_sync = false;
 int			sg_range_report_interval = 10;
+int			sg_lease = 3600;
+int			sg_max_node_skew = 900;
 char	   *sg_debug_boot_id = NULL;
 
 static double debug_clock_offset = 0.0;
@@ -328,6 +330,22 @@ sg_guc_init(void)
 							"The coordinator should have the same setting as its nodes.",
 							&sg_range_report_interval,
 							10, 1, 3600,
+							PGC_SIGHUP,
+							GUC_UNIT_S,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("seqgen.lease",
+							"Sets how long a coordinator leases a node number for.",
+							"The servers that may become the coordinator should have the same setting.",
+							&sg_lease,
+							3600, 1, 30 * 86400,
+							PGC_SIGHUP,
+							GUC_UNIT_S,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("seqgen.max_node_skew",
+							"Sets how far the clocks of nodes may be from their coordinator's.",
+							"Beyond it no node number is leased, nor renewed.",
+							&sg_max_node_skew,
+							900, 1, 86400,
 							PGC_SIGHUP,
 							GUC_UNIT_S,
 							NULL, NULL, NULL);

@@ -32,6 +32,8 @@ extern int	sg_range_target;	/* s */
 extern int	sg_range_timeout;	/* ms */
 extern bool sg_range_require_sync;
 extern int	sg_range_report_interval;	/* s */
+extern int	sg_lease;			/* s */
+extern int	sg_max_node_skew;	/* s */
 extern char *sg_debug_boot_id;	/* empty: the kernel's own */
 
 /*

@@ -19,6 +19,11 @@
  *	   promotion of a standby that had replayed all it had, not by a recovery
  *	   to an earlier point.
  *
+ * The registry of node numbers keeps the same about itself, in columns of its
+ * own, but needs nobody to end a hold: what it has forgotten are windows of
+ * time, and those end.  The number that grows, the generation, leaps at every
+ * hold, so that it is larger than all that was forgotten.
+ *
  * All this must be seen by everybody at once, and must neither wait for a
  * transaction nor be undone by one.  So the only row of seqgen.range_ledger
  * is written in its page, with generic WAL and a full image, just as the
@@ -31,6 +36,8 @@
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
+
+#include <sys/stat.h>
 
 #include "access/generic_xlog.h"
 #include "access/genam.h"
@@ -52,6 +59,7 @@
 #include "storage/bufmgr.h"
 #include "storage/fd.h"
 #include "storage/lmgr.h"
+#include "storage/lock.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -61,14 +69,16 @@
 
 #include "compat.h"
 #include "guc.h"
+#include "clock.h"
 #include "catalog.h"
+#include "lease.h"
 #include "bound.h"
 #include "sequence.h"
 #include "allocation.h"
 #include "hold.h"
 
 /* the last column, which the struct leaves out, is the primary key */
-#define Natts_ledger	12
+#define Natts_ledger	20
 
 /*
  * No ledger gets there, but a node may claim anything.  What it claims beyond
@@ -149,7 +159,7 @@ sg_hold_state(SgLedgerState *state)
 	buffer = ReadBuffer(rel, ItemPointerGetBlockNumber(&tid));
 	LockBuffer(buffer, BUFFER_LOCK_SHARE);
 	memcpy(state, ledger_row(BufferGetPage(buffer), ItemPointerGetOffsetNumber(&tid)),
-		   offsetof(SgLedgerState, held) + sizeof(bool));
+		   SG_LEDGER_STATE_SIZE);
 	UnlockReleaseBuffer(buffer);
 	table_close(rel, RowExclusiveLock);
 }
@@ -265,14 +275,15 @@ timeline_lost_nothing(TimeLineID since, TimeLineID now)
 	return complete;
 }
 
+/* Where we are, for one that served on a timeline before. */
 static void
-place_get(const SgLedgerState *state, Place *here)
+place_get(int32 timeline, Place *here)
 {
 	here->system_identifier = (int64) GetSystemIdentifier();
 	here->database = MyDatabaseId;
 	here->timeline = (int32) GetWALInsertionTimeLine();
-	here->promoted = state->timeline != here->timeline &&
-		timeline_lost_nothing((TimeLineID) state->timeline, (TimeLineID) here->timeline);
+	here->promoted = timeline != here->timeline &&
+		timeline_lost_nothing((TimeLineID) timeline, (TimeLineID) here->timeline);
 }
 
 static void
@@ -384,7 +395,7 @@ sg_hold_check(void)
 
 	PreventCommandDuringRecovery("giving out blocks of a range");
 	sg_hold_state(&state);
-	place_get(&state, &here);
+	place_get(state.timeline, &here);
 	verdict = ledger_judge(&state, &here);
 	if (verdict == VERDICT_GO_ON)
 		return SG_HOLD_NONE;
@@ -479,6 +490,23 @@ sg_hold_compare(int64 epoch, int64 number)
 	(void) ledger_end(&page);
 }
 
+/* What every grant needs of its commit. */
+static void
+require_durable(void)
+{
+	int			least = sg_range_require_sync ? SYNCHRONOUS_COMMIT_REMOTE_FLUSH : SYNCHRONOUS_COMMIT_LOCAL_FLUSH;
+
+	if (sg_range_require_sync && (max_wal_senders == 0 || !SyncStandbysInUse()))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("no synchronous standby is named"),
+				 errdetail("seqgen.range_require_sync demands that one confirms every block."),
+				 errhint("Set synchronous_standby_names.")));
+	if (synchronous_commit < least)
+		(void) set_config_option("synchronous_commit", sg_range_require_sync ? "on" : "local",
+								 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
+}
+
 /* Has a standby confirmed all that was given out until now?  Then note it. */
 static void
 ledger_become_synchronous(void)
@@ -500,17 +528,7 @@ ledger_become_synchronous(void)
 void
 sg_hold_require_durable(void)
 {
-	int			least = sg_range_require_sync ? SYNCHRONOUS_COMMIT_REMOTE_FLUSH : SYNCHRONOUS_COMMIT_LOCAL_FLUSH;
-
-	if (sg_range_require_sync && (max_wal_senders == 0 || !SyncStandbysInUse()))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("no synchronous standby is named"),
-				 errdetail("seqgen.range_require_sync demands that one confirms every block."),
-				 errhint("Set synchronous_standby_names.")));
-	if (synchronous_commit < least)
-		(void) set_config_option("synchronous_commit", sg_range_require_sync ? "on" : "local",
-								 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
+	require_durable();
 	if (sg_range_require_sync)
 		ledger_become_synchronous();
 }
@@ -526,7 +544,7 @@ sg_hold_count(bool shared, SgLedgerState *copy)
 		state->shared = true;
 	if (!sg_range_require_sync)
 		state->synchronous = false;
-	memcpy(copy, state, offsetof(SgLedgerState, held) + sizeof(bool));
+	memcpy(copy, state, SG_LEDGER_STATE_SIZE);
 	return ledger_end(&page);
 }
 
@@ -545,6 +563,265 @@ sg_hold_note_foreign_row(bool manual)
 	state->shared |= manual;
 	state->synchronous = false;
 	(void) ledger_end(&page);
+}
+
+
+/*
+ * Leases of node numbers
+ */
+
+/* How far the generation leaps: more than any registry forgets. */
+#define LEASE_LEAP		(INT64CONST(1) << 32)
+
+/* What a restored row may say: of generations, and of times and lengths. */
+#define MAX_GENERATION	(INT64CONST(1) << 62)
+#define MAX_LEASE_TIME	(INT64CONST(1) << 58)
+
+typedef enum LeaseVerdict
+{
+	LEASE_GO_ON,				/* nothing has changed */
+	LEASE_TAKE_UP,				/* go on here, nothing is lost */
+	LEASE_HOLD,
+} LeaseVerdict;
+
+/*
+ * That nothing was ever leased is no proof after a failover: a standby that
+ * lagged may have lost the first leases, too.
+ */
+static LeaseVerdict
+lease_judge(const SgLedgerState *state, const Place *here)
+{
+	bool		same_database = state->lease_system_identifier == here->system_identifier &&
+		state->lease_database == here->database;
+
+	if (same_database && state->lease_timeline == here->timeline)
+		return LEASE_GO_ON;
+	if (!same_database && state->lease_generation == 0)
+		return LEASE_TAKE_UP;
+	if (same_database && state->lease_synchronous && here->promoted)
+		return LEASE_TAKE_UP;
+	return LEASE_HOLD;
+}
+
+/* When a timeline began, or a later time. */
+static int64
+timeline_began(TimeLineID timeline, int64 clock)
+{
+	char		path[MAXPGPATH];
+	struct stat st;
+
+	TLHistoryFilePath(path, timeline);
+	if (stat(path, &st) != 0)
+		return clock;
+	return Min((int64) st.st_mtime * USECS_PER_SEC, clock);
+}
+
+/* The end of a hold that begins now, or began when the timeline did. */
+static int64
+lease_hold_end(const SgLedgerState *state, const Place *here, int64 clock)
+{
+	int64		since = clock;
+
+	/* leases that were lost without a trace are not younger than this */
+	if (state->lease_generation == 0)
+		since = timeline_began((TimeLineID) here->timeline, clock);
+	return sg_lease_hold_end(since, Max(state->lease_longest, sg_lease * USECS_PER_SEC),
+							 sg_max_node_skew * USECS_PER_SEC);
+}
+
+static void
+lease_hold_begin(SgLedgerState *state, int64 generation, int64 end)
+{
+	state->lease_generation = Max(state->lease_generation, generation) + LEASE_LEAP;
+	state->lease_held_generation = state->lease_generation;
+	state->lease_hold_until = Max(state->lease_hold_until, end);
+	state->lease_synchronous = false;
+}
+
+static void
+lease_log_hold(const SgLedgerState *state, int64 clock, const char *reason)
+{
+	if (clock < state->lease_hold_until)
+		ereport(LOG,
+				(errmsg("coordinator leases no new node numbers until %s",
+						sg_clock_text(state->lease_hold_until)),
+				 errdetail_internal("%s", reason),
+				 errhint("Use seqgen.node_resume() if no lease can be lost.")));
+}
+
+/* Write that leases are served here now. */
+static void
+lease_take_up(const Place *here, LeaseVerdict verdict, int64 clock, SgLedgerState *copy)
+{
+	int64		end = lease_hold_end(copy, here, clock);
+	LedgerPage	page;
+	SgLedgerState *state = ledger_begin(&page);
+
+	state->lease_system_identifier = here->system_identifier;
+	state->lease_database = here->database;
+	state->lease_timeline = here->timeline;
+	if (verdict == LEASE_HOLD)
+		lease_hold_begin(state, 0, end);
+	memcpy(copy, state, SG_LEDGER_STATE_SIZE);
+	XLogFlush(ledger_end(&page));
+	if (verdict == LEASE_HOLD)
+		lease_log_hold(copy, clock, "The registry served elsewhere, or on another timeline, and may lack its newest leases.");
+}
+
+void
+sg_hold_lease_check(int64 clock, SgLedgerState *state)
+{
+	Place		here;
+	LeaseVerdict verdict;
+
+	sg_hold_state(state);
+	place_get(state->lease_timeline, &here);
+	if (lease_judge(state, &here) == LEASE_GO_ON)
+		return;
+
+	lock_ledger();
+	sg_hold_state(state);
+	verdict = lease_judge(state, &here);
+	if (verdict != LEASE_GO_ON)
+		lease_take_up(&here, verdict, clock, state);
+	unlock_ledger();
+}
+
+void
+sg_hold_lease_foresee(int64 clock, SgLedgerState *state)
+{
+	Place		here;
+
+	sg_hold_state(state);
+	if (RecoveryInProgress())
+		return;
+	place_get(state->lease_timeline, &here);
+	if (lease_judge(state, &here) == LEASE_HOLD)
+		lease_hold_begin(state, 0, lease_hold_end(state, &here, clock));
+}
+
+int64
+sg_hold_lease_max_claim(const SgLedgerState *state)
+{
+	return Max(state->lease_generation, MAX_NUMBER);
+}
+
+bool
+sg_hold_lease_ahead(int64 generation, int64 clock, SgLedgerState *copy)
+{
+	int64		end;
+	LedgerPage	page;
+	SgLedgerState *state;
+	bool		news;
+
+	if (generation <= copy->lease_held_generation)
+		return false;
+	end = sg_lease_hold_end(clock, Max(copy->lease_longest, sg_lease * USECS_PER_SEC),
+							sg_max_node_skew * USECS_PER_SEC);
+	state = ledger_begin(&page);
+	news = generation > state->lease_held_generation;
+	if (news)
+		lease_hold_begin(state, generation, end);
+	memcpy(copy, state, SG_LEDGER_STATE_SIZE);
+	XLogFlush(ledger_end(&page));
+	if (news)
+		lease_log_hold(copy, clock, "A node knows of a lease that the registry does not, so the registry is an older state.");
+	return news;
+}
+
+int64
+sg_hold_lease_count(int64 clock, int64 until, SgLedgerState *copy)
+{
+	LedgerPage	page;
+	SgLedgerState *state = ledger_begin(&page);
+	int64		generation = ++state->lease_generation;
+
+	if (until > clock)
+		state->lease_longest = Max(state->lease_longest, until - clock);
+	if (!sg_range_require_sync)
+		state->lease_synchronous = false;
+	memcpy(copy, state, SG_LEDGER_STATE_SIZE);
+	(void) ledger_end(&page);
+	return generation;
+}
+
+/* Whoever leases without a standby's word holds it to the transaction's end. */
+static void
+asynchronous_lease_tag(LOCKTAG *tag)
+{
+	SET_LOCKTAG_OBJECT(*tag, MyDatabaseId, RelationRelationId, sg_catalog_relation("range_ledger"), 1);
+}
+
+/*
+ * Has a standby confirmed all leases until now?  Not if one is under way that
+ * is going to commit without it.
+ */
+static void
+lease_become_synchronous(void)
+{
+	SgLedgerState before;
+	LedgerPage	page;
+	SgLedgerState *state;
+	LOCKTAG		tag;
+
+	sg_hold_state(&before);
+	asynchronous_lease_tag(&tag);
+	if (before.lease_synchronous ||
+		LockAcquire(&tag, ExclusiveLock, false, true) == LOCKACQUIRE_NOT_AVAIL)
+		return;
+	(void) LockRelease(&tag, ExclusiveLock, false);
+
+	sg_bound_flush(sg_hold_touch());
+	state = ledger_begin(&page);
+	if (state->lease_generation == before.lease_generation)
+		state->lease_synchronous = true;
+	(void) ledger_end(&page);
+}
+
+void
+sg_hold_lease_require_durable(void)
+{
+	LOCKTAG		tag;
+
+	require_durable();
+	asynchronous_lease_tag(&tag);
+	if (sg_range_require_sync)
+		lease_become_synchronous();
+	else
+		(void) LockAcquire(&tag, ShareLock, false, false);
+}
+
+void
+sg_hold_lease_resume(int64 clock)
+{
+	LedgerPage	page;
+	SgLedgerState *state = ledger_begin(&page);
+
+	state->lease_hold_until = Min(state->lease_hold_until, clock);
+	sg_bound_flush(ledger_end(&page));
+}
+
+static bool
+lease_is_sound(const SgLedgerState *state)
+{
+	return state->lease_generation >= 0 && state->lease_generation <= MAX_GENERATION &&
+		state->lease_held_generation >= 0 && state->lease_held_generation <= MAX_GENERATION &&
+		state->lease_hold_until >= 0 && state->lease_hold_until <= MAX_LEASE_TIME &&
+		state->lease_longest >= 0 && state->lease_longest <= MAX_LEASE_TIME;
+}
+
+/* What a restored row says, but for where it served. */
+static void
+lease_merge(SgLedgerState *state, const SgLedgerState *from)
+{
+	state->lease_generation = Max(state->lease_generation, from->lease_generation);
+	state->lease_held_generation = Max(state->lease_held_generation, from->lease_held_generation);
+	state->lease_hold_until = Max(state->lease_hold_until, from->lease_hold_until);
+	state->lease_longest = Max(state->lease_longest, from->lease_longest);
+	state->lease_system_identifier = 0;
+	state->lease_database = InvalidOid;
+	state->lease_timeline = 0;
+	state->lease_synchronous = false;
 }
 
 
@@ -581,7 +858,7 @@ sg_range_resume(PG_FUNCTION_ARGS)
 				 errmsg("coordinator does not hold its blocks back")));
 
 	sg_hold_state(&before);
-	place_get(&before, &here);
+	place_get(before.timeline, &here);
 	lock_ledger();
 	if (!cursors_skip(skip))
 		ereport(ERROR,
@@ -618,7 +895,7 @@ sg_range_hold(PG_FUNCTION_ARGS)
 	sg_hold_state(&state);
 	if (!RecoveryInProgress())
 	{
-		place_get(&state, &here);
+		place_get(state.timeline, &here);
 		switch (ledger_judge(&state, &here))
 		{
 			case VERDICT_NODE_AHEAD:
@@ -660,10 +937,10 @@ ledger_merge(HeapTuple tuple, TupleDesc desc)
 				(errcode(ERRCODE_NOT_NULL_VIOLATION),
 				 errmsg("a row of seqgen.range_ledger has no nulls")));
 	memcpy(&from, (char *) flat->t_data + flat->t_data->t_hoff,
-		   offsetof(SgLedgerState, held) + sizeof(bool));
+		   SG_LEDGER_STATE_SIZE);
 	if (from.epoch < 0 || from.epoch > MAX_NUMBER || from.number < 0 || from.number > MAX_NUMBER ||
 		from.seen_epoch < 0 || from.seen_epoch > MAX_NUMBER ||
-		from.seen_number < 0 || from.seen_number > MAX_NUMBER)
+		from.seen_number < 0 || from.seen_number > MAX_NUMBER || !lease_is_sound(&from))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("epoch or number of a ledger is out of range")));
@@ -680,6 +957,7 @@ ledger_merge(HeapTuple tuple, TupleDesc desc)
 	state->shared |= from.shared;
 	state->synchronous = false;
 	state->held |= from.held;
+	lease_merge(state, &from);
 	(void) ledger_end(&page);
 }
 

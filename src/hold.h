@@ -23,12 +23,26 @@ typedef struct SgLedgerState
 	int64		system_identifier;	/* of the server it served on; 0 is none */
 	int64		seen_epoch;		/* what a node knew that led to a hold */
 	int64		seen_number;
+	int64		lease_system_identifier;	/* of the server that leased node
+											 * numbers last; 0 is none */
+	int64		lease_generation;	/* grows with every lease */
+	int64		lease_held_generation;	/* what a node knows up to it leads to no
+										 * other hold of leases */
+	int64		lease_hold_until;	/* us since the Unix epoch */
+	int64		lease_longest;	/* us: the furthest end of a window ahead of
+								 * the clock */
 	Oid			database;
 	int32		timeline;
+	Oid			lease_database;
+	int32		lease_timeline;
 	bool		shared;			/* not only the own worker has blocks */
 	bool		synchronous;	/* a standby confirmed all that was given out */
 	bool		held;			/* until seqgen.range_resume() */
+	bool		lease_synchronous;	/* a standby confirmed all leases */
 } SgLedgerState;
+
+/* Its size without what the compiler adds at the end. */
+#define SG_LEDGER_STATE_SIZE	(offsetof(SgLedgerState, lease_synchronous) + sizeof(bool))
 
 typedef enum SgHold
 {
@@ -80,6 +94,42 @@ extern void sg_hold_note_foreign_row(bool manual);
  * durable whatever the session has set.
  */
 extern void sg_hold_require_durable(void);
+
+/*
+ * Leases of node numbers, which have a hold of their own: it has an end, which
+ * is lease_hold_until.  Times are readings of sg_clock_now().
+ */
+
+/*
+ * Have leases served elsewhere before?  Then begins a hold, if any may have
+ * been lost.  Copies the state after that.  Never waits for a transaction.
+ */
+extern void sg_hold_lease_check(int64 clock, SgLedgerState *state);
+
+/* What sg_hold_lease_check would say, with nothing changed. */
+extern void sg_hold_lease_foresee(int64 clock, SgLedgerState *state);
+
+/*
+ * A node knows a generation that the registry does not: a hold begins, if that
+ * is news.  Later generations are larger.  Returns true if it is news.
+ */
+extern bool sg_hold_lease_ahead(int64 generation, int64 clock, SgLedgerState *state);
+
+/* The largest generation that a node may claim to know. */
+extern int64 sg_hold_lease_max_claim(const SgLedgerState *state);
+
+/*
+ * Count a lease, or whatever changes one: a window that ends at until, or no
+ * window (0).  Returns the generation, and copies the state.  Its WAL comes
+ * before the commit.  A hold may have begun since the state was looked at.
+ */
+extern int64 sg_hold_lease_count(int64 clock, int64 until, SgLedgerState *state);
+
+/* As sg_hold_require_durable, for a lease. */
+extern void sg_hold_lease_require_durable(void);
+
+/* End a hold. */
+extern void sg_hold_lease_resume(int64 clock);
 
 /* Write something, so that flushing its position flushes all before it. */
 extern XLogRecPtr sg_hold_touch(void);

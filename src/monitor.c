@@ -40,7 +40,7 @@ sg_generator_state(PG_FUNCTION_ARGS)
 	count = sg_generator_states(&states);
 	for (int i = 0; i < count; i++)
 	{
-		Datum		values[8] = {
+		Datum		values[9] = {
 			ObjectIdGetDatum(states[i].relid),
 			Int64GetDatum(states[i].last_value),
 			Int64GetDatum(states[i].bound),
@@ -49,8 +49,9 @@ sg_generator_state(PG_FUNCTION_ARGS)
 			Int64GetDatum(states[i].reservations),
 			Int64GetDatum(states[i].waits),
 			Int64GetDatum(states[i].steps_back),
+			Int64GetDatum(states[i].foreign_ids),
 		};
-		bool		nulls[8] = {false};
+		bool		nulls[9] = {false};
 
 		nulls[3] = states[i].lead < 0;
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
@@ -74,17 +75,18 @@ sg_backend_state(PG_FUNCTION_ARGS)
 	for (int i = 0; i < count; i++)
 	{
 		bool		prepared = states[i].pid == 0;
-		Datum		values[7] = {
+		Datum		values[8] = {
 			Int32GetDatum(states[i].pid),
 			TransactionIdGetDatum(states[i].xid),
 			ObjectIdGetDatum(states[i].database),
 			Int64GetDatum(states[i].issued[SG_KIND_SNOWFLAKE]),
 			Int64GetDatum(states[i].issued[SG_KIND_RANGE]),
+			Int64GetDatum(states[i].issued[SG_KIND_LOCATED]),
 			Int64GetDatum(states[i].last_id),
 			TimestampTzGetDatum(sg_unix_to_timestamp(states[i].floor)),
 		};
-		bool		nulls[7] = {
-			prepared, !prepared, false, prepared, prepared,
+		bool		nulls[8] = {
+			prepared, !prepared, false, prepared, prepared, prepared,
 			states[i].last_id == 0, states[i].floor < 0,
 		};
 

@@ -18,6 +18,7 @@
 #include "miscadmin.h"
 
 #include "guc.h"
+#include "citus.h"
 #include "coordinator.h"
 #include "node.h"
 
@@ -27,6 +28,7 @@ sg_node_own_number(int64 *number)
 	char	   *database = get_database_name(MyDatabaseId);
 	const char *problem;
 	int			set;
+	int			group;
 
 	if (!sg_node_id_parse(sg_node_id, database, &set, &problem))
 		ereport(ERROR,
@@ -35,7 +37,9 @@ sg_node_own_number(int64 *number)
 				 errdetail_internal("%s", problem)));
 	pfree(database);
 	*number = set;
-	return set != 0 ? SG_NODE_SET : SG_NODE_NONE;
+	if (set != 0)
+		return SG_NODE_SET;
+	return sg_citus_number(number, &group) ? SG_NODE_CITUS : SG_NODE_NONE;
 }
 
 bool
@@ -57,7 +61,9 @@ report_no_number(const SgLayout *layout, const char *layout_name)
 			 errhint("Add these lines to postgresql.conf and restart the server:\n"
 					 "shared_preload_libraries = 'seqgen'\n"
 					 "seqgen.node_id = 1\n"
-					 "Or name a coordinator that leases numbers, with a foreign server of the wrapper seqgen_coordinator.")));
+					 "Or name a coordinator that leases numbers, with a foreign server of the wrapper seqgen_coordinator.%s",
+					 sg_citus_is_installed() ?
+					 "\nOr add nodes to the cluster of Citus: then each has the number of its group plus one." : "")));
 }
 
 static void
@@ -83,10 +89,18 @@ check_datacenter(const SgLayout *layout, const char *layout_name)
 }
 
 static void
-check_own_number(const SgLayout *layout, const char *layout_name, int64 number)
+check_own_number(const SgLayout *layout, const char *layout_name,
+				 SgNodeOrigin origin, int64 number)
 {
 	int64		largest = sg_layout_max_own_node(layout);
 
+	if (number > largest && origin == SG_NODE_CITUS)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("group %lld of Citus is too large for layout \"%s\"", (long long) number - 1, layout_name),
+				 errdetail("The node number is the local group plus one; the largest of this layout that is not leased is %lld.",
+						   (long long) largest),
+				 errhint("Set seqgen.node_id to a number that no other server of the cluster has, or use a layout with more node bits.")));
 	if (number > largest)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -107,7 +121,7 @@ sg_node_lease(const SgLayout *layout, const char *layout_name, SgLease *lease)
 
 		check_datacenter(layout, layout_name);
 		if (origin != SG_NODE_NONE)
-			check_own_number(layout, layout_name, lease->number);
+			check_own_number(layout, layout_name, origin, lease->number);
 		sure = !sg_coordinator_exists();
 		if (sure && origin == SG_NODE_NONE)
 			report_no_number(layout, layout_name);

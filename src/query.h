@@ -11,7 +11,7 @@
 
 #include "executor/spi.h"
 
-#define SG_QUERY_MAX_PARAMS	11
+#define SG_QUERY_MAX_PARAMS	16
 
 /*
  * A statement, whose plan is kept for the session.  It is qualified in every

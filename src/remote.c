@@ -10,9 +10,9 @@
  *	   that swallows packets does not keep us from the next.
  *	3. A call is answered only when its transaction has ended: a commit that
  *	   fails, or is not confirmed by a standby, shows after the row.
- *	4. What the coordinator sends is taken apart here, and believed nowhere:
- *	   it has exactly the shape of a row of seqgen.range_request or is
- *	   malformed, and no answer, of whatever size, is kept.
+ *	4. What the coordinator sends is believed nowhere: it has exactly the
+ *	   columns that were asked for or is malformed, and of an answer, of
+ *	   whatever size, no more than MAX_ROW bytes are kept.
  *	5. No memory of libpq is lost: nothing between obtaining and freeing it
  *	   can raise an error.
  *
@@ -32,7 +32,6 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-#include "catalog/pg_type_d.h"
 #include "libpq-fe.h"
 #include "mb/pg_wchar.h"
 #include "storage/fd.h"
@@ -56,6 +55,15 @@
 #define SOCKET_BUFFER		65536	/* bytes */
 
 /*
+ * What is kept of a row's texts, with their ends, and what of it a column has
+ * for itself: too much for a number, uuid or word to become one by being cut.
+ */
+#define MAX_ROW				32768	/* bytes */
+#define COLUMN_SHARE		1024	/* bytes */
+
+StaticAssertDecl(MAX_ROW >= SG_REMOTE_MAX_COLUMNS * COLUMN_SHARE, "each column has its share");
+
+/*
  * The settings of the session there.  What was given up here may still be done
  * there, and is found by its key when it is asked for again; but not for long.
  * Warnings must come whatever the role's settings are: they tell of a wait for
@@ -64,35 +72,6 @@
 #define SESSION_OPTIONS \
 	"-c statement_timeout=9s -c lock_timeout=5s -c search_path=pg_catalog " \
 	"-c client_min_messages=warning -c default_transaction_isolation=read\\ committed"
-
-#define REQUEST \
-	"SELECT * FROM seqgen.range_request($1::pg_catalog.text, $2::pg_catalog.uuid, " \
-	"$3::pg_catalog.int8, $4::pg_catalog.int8, $5::pg_catalog.uuid, $6::pg_catalog.uuid, " \
-	"$7::pg_catalog.text, $8::pg_catalog.int8, $9::pg_catalog.int8, $10::pg_catalog.int8, " \
-	"$11::pg_catalog.int8)"
-
-/* columns of its result */
-enum
-{
-	COLUMN_STATUS,
-	COLUMN_LO,
-	COLUMN_HI,
-	COLUMN_EPOCH,
-	COLUMN_LEDGER,
-	COLUMN_LEDGER_ID,
-	COLUMN_MESSAGE,
-	COLUMN_COUNT,
-};
-
-static const Oid column_types[COLUMN_COUNT] = {
-	[COLUMN_STATUS] = TEXTOID,
-	[COLUMN_LO] = INT8OID,
-	[COLUMN_HI] = INT8OID,
-	[COLUMN_EPOCH] = INT8OID,
-	[COLUMN_LEDGER] = INT8OID,
-	[COLUMN_LEDGER_ID] = UUIDOID,
-	[COLUMN_MESSAGE] = TEXTOID,
-};
 
 typedef struct Session
 {
@@ -106,7 +85,9 @@ typedef struct Session
 	bool		oversized;		/* BUSY: to be closed after the answer */
 	int64		received;		/* bytes since the last call began */
 	int64		deadline;		/* us of sg_clock_elapsed; 0 if none */
+	const SgQuestion *question; /* BUSY */
 	SgRemoteAnswer answer;
+	char		row[MAX_ROW];	/* where the answer's columns are */
 	char		error[SG_REMOTE_TEXT_SIZE];
 	SgCoordinator coordinator;
 } Session;
@@ -418,110 +399,52 @@ session_connect(void)
 
 /* ---- an answer */
 
-static const char *
-column(const PGresult *result, int number)
-{
-	return PQgetisnull(result, 0, number) ? NULL : PQgetvalue(result, 0, number);
-}
-
-/* NULL is right too, and leaves found as it is. */
-static bool
-column_int64(const PGresult *result, int number, int64 *value, bool *found)
-{
-	const char *text = column(result, number);
-
-	if (text == NULL)
-		return true;
-	*found = true;
-	return parse_int64(text, value);
-}
-
 /* Texts that libpq shows us shorter than they came have a zero byte inside. */
 static bool
-row_has_shape(const PGresult *result)
+row_has_shape(const PGresult *result, const SgQuestion *question)
 {
-	if (PQntuples(result) != 1 || PQnfields(result) != COLUMN_COUNT)
+	if (PQntuples(result) != 1 || PQnfields(result) != question->column_count)
 		return false;
-	for (int i = 0; i < COLUMN_COUNT; i++)
-		if (PQftype(result, i) != column_types[i] || PQfformat(result, i) != 0 ||
+	for (int i = 0; i < question->column_count; i++)
+		if (PQftype(result, i) != question->column_types[i] || PQfformat(result, i) != 0 ||
 			strlen(PQgetvalue(result, 0, i)) != (size_t) PQgetlength(result, 0, i))
 			return false;
 	return true;
 }
 
-static bool
-row_get_status(const PGresult *result, SgRemoteAnswer *answer)
+/*
+ * Keep the columns, each cut to what is left when those behind it have their
+ * share.
+ */
+static void
+row_copy(const PGresult *result)
 {
-	const char *status = column(result, COLUMN_STATUS);
-	size_t		length = status == NULL ? 0 : strlen(status);
+	int			count = PQnfields(result);
+	char	   *p = session.row;
 
-	if (length < 1 || length >= SG_REMOTE_STATUS_SIZE ||
-		strspn(status, "abcdefghijklmnopqrstuvwxyz") != length)
-		return false;
-	strcpy(answer->status, status);
-	return true;
-}
+	for (int i = 0; i < count; i++)
+	{
+		int			room = MAX_ROW - (int) (p - session.row) - (count - 1 - i) * COLUMN_SHARE;
+		int			length = Min(PQgetlength(result, 0, i), room - 1);
 
-/* Both ends or none. */
-static bool
-row_get_block(const PGresult *result, SgRemoteAnswer *answer)
-{
-	bool		has_lo = false;
-	bool		has_hi = false;
-
-	if (!column_int64(result, COLUMN_LO, &answer->lo, &has_lo) ||
-		!column_int64(result, COLUMN_HI, &answer->hi, &has_hi) || has_lo != has_hi)
-		return false;
-	answer->has_block = has_lo;
-	return true;
-}
-
-/* All three, or it counts as none. */
-static bool
-row_get_ledger(const PGresult *result, SgRemoteAnswer *answer)
-{
-	const char *id = column(result, COLUMN_LEDGER_ID);
-	bool		has_epoch = false;
-	bool		has_ledger = false;
-
-	if (!column_int64(result, COLUMN_EPOCH, &answer->epoch, &has_epoch) ||
-		!column_int64(result, COLUMN_LEDGER, &answer->ledger, &has_ledger) ||
-		(id != NULL && !parse_uuid(id, &answer->ledger_id)))
-		return false;
-	answer->has_ledger = has_epoch && has_ledger && id != NULL;
-	return true;
-}
-
-/* NULL, or what is wrong with the row. */
-static const char *
-row_read(const PGresult *result, SgRemoteAnswer *answer)
-{
-	if (!row_has_shape(result))
-		return "The row does not have the columns of a coordinator's answer.";
-	if (!row_get_status(result, answer))
-		return "The status is not one of a coordinator.";
-	if (!row_get_block(result, answer))
-		return "The block is not a pair of numbers.";
-	if (!row_get_ledger(result, answer))
-		return "The epoch, the number or the id of the ledger is not one.";
-	if (strcmp(answer->status, "granted") == 0 && !(answer->has_block && answer->has_ledger))
-		return "A block is granted, and the block or the ledger is missing.";
-	if (column(result, COLUMN_MESSAGE) != NULL)
-		text_set(answer->message, column(result, COLUMN_MESSAGE));
-	return NULL;
+		if (PQgetisnull(result, 0, i))
+			continue;
+		session.answer.columns[i] = memcpy(p, PQgetvalue(result, 0, i), length);
+		p[length] = '\0';
+		p += length + 1;
+	}
 }
 
 static void
 session_take_row(const PGresult *result)
 {
-	const char *problem;
-
 	if (session.has_row)
 		return session_malformed("The answer has more than one row.");
 	session.has_row = true;
-	problem = row_read(result, &session.answer);
-	if (problem != NULL)
-		session_malformed(problem);
+	if (!row_has_shape(result, session.question))
+		session_malformed("The row does not have the columns of a coordinator's answer.");
+	else
+		row_copy(result);
 }
 
 /*
@@ -723,12 +646,14 @@ sg_remote_time_left(void)
 }
 
 void
-sg_remote_call(const char *const *params)
+sg_remote_call(const SgQuestion *question, const char *const *params)
 {
+	Assert(question->column_count <= SG_REMOTE_MAX_COLUMNS);
 	if (session.state != SG_REMOTE_IDLE)
 		elog(ERROR, "the session with the coordinator is not ready for a call");
 
 	memset(&session.answer, 0, sizeof(SgRemoteAnswer));
+	session.question = question;
 	session.received = 0;
 	session.has_row = false;
 	session.oversized = false;
@@ -740,7 +665,7 @@ sg_remote_call(const char *const *params)
 	 * outage that swallowed the question.
 	 */
 	session_set(SG_REMOTE_BUSY, session.coordinator.connect_timeout * INT64CONST(1000));
-	if (!PQsendQueryParams(session.conn, REQUEST, SG_REMOTE_PARAM_COUNT, NULL, params, NULL, NULL, 0) ||
+	if (!PQsendQueryParams(session.conn, question->sql, question->param_count, NULL, params, NULL, NULL, 0) ||
 		!PQsetSingleRowMode(session.conn))
 		session_fail(PQerrorMessage(session.conn));
 	else
@@ -754,6 +679,46 @@ sg_remote_answer(void)
 		elog(ERROR, "the coordinator has not answered");
 	session_set(session.conn != NULL ? SG_REMOTE_IDLE : SG_REMOTE_CLOSED, 0);
 	return &session.answer;
+}
+
+bool
+sg_remote_int64(const SgRemoteAnswer *answer, int column, int64 *value, bool *isnull)
+{
+	const char *text = answer->columns[column];
+
+	*value = 0;
+	*isnull = (text == NULL);
+	return text == NULL || parse_int64(text, value);
+}
+
+bool
+sg_remote_uuid(const SgRemoteAnswer *answer, int column, pg_uuid_t *value, bool *isnull)
+{
+	const char *text = answer->columns[column];
+
+	memset(value, 0, sizeof(pg_uuid_t));
+	*isnull = (text == NULL);
+	return text == NULL || parse_uuid(text, value);
+}
+
+bool
+sg_remote_word(const SgRemoteAnswer *answer, int column, char word[SG_REMOTE_STATUS_SIZE])
+{
+	const char *text = answer->columns[column];
+	size_t		length = text == NULL ? 0 : strlen(text);
+
+	word[0] = '\0';
+	if (length < 1 || length >= SG_REMOTE_STATUS_SIZE ||
+		strspn(text, "abcdefghijklmnopqrstuvwxyz") != length)
+		return false;
+	strcpy(word, text);
+	return true;
+}
+
+void
+sg_remote_text(const SgRemoteAnswer *answer, int column, char text[SG_REMOTE_TEXT_SIZE])
+{
+	text_set(text, answer->columns[column] != NULL ? answer->columns[column] : "");
 }
 
 const char *

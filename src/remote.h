@@ -43,29 +43,34 @@ typedef enum SgRemoteOutcome
 	SG_REMOTE_MALFORMED,		/* no answer that a coordinator gives */
 } SgRemoteOutcome;
 
+#define SG_REMOTE_MAX_COLUMNS	16
 #define SG_REMOTE_STATUS_SIZE	17
 #define SG_REMOTE_TEXT_SIZE		201
 
+/* A statement that returns one row.  It must last until it is answered. */
+typedef struct SgQuestion
+{
+	const char *sql;
+	int			param_count;
+	int			column_count;	/* SG_REMOTE_MAX_COLUMNS at most */
+	const Oid  *column_types;
+} SgQuestion;
+
 /*
- * Texts are one line, valid in the database's encoding, cut to the size, and
- * the coordinator's: to be shown as what it said, not believed.
+ * Columns are as they came: in any encoding, and the coordinator's; together
+ * they are kept up to about 32 kB, of which each has 1 kB at least, and what is
+ * longer lacks its end.  So they are read with the functions below, or as
+ * carefully.
  */
 typedef struct SgRemoteAnswer
 {
 	SgRemoteOutcome outcome;
 	bool		warned;			/* a WARNING came along: the wait for a
 								 * synchronous standby was canceled */
-	char		status[SG_REMOTE_STATUS_SIZE];	/* lower-case letters */
-	bool		has_block;
-	int64		lo;				/* if has_block */
-	int64		hi;				/* if has_block */
-	bool		has_ledger;
-	int64		epoch;			/* if has_ledger */
-	int64		ledger;			/* if has_ledger */
-	pg_uuid_t	ledger_id;		/* if has_ledger */
+	const char *columns[SG_REMOTE_MAX_COLUMNS]; /* of the row; NULL is SQL's */
 	char		sqlstate[6];	/* of an error */
-	char		message[SG_REMOTE_TEXT_SIZE];	/* of the row, of the error,
-												 * or what is malformed */
+	char		message[SG_REMOTE_TEXT_SIZE];	/* of the error, or what is
+												 * malformed */
 } SgRemoteAnswer;
 
 /*
@@ -93,14 +98,29 @@ extern int	sg_remote_events(pgsocket *socket);
 /* ms until the step under way fails, from 0; -1 if none is. */
 extern long sg_remote_time_left(void);
 
-/* What a call of seqgen.range_request takes; NULL is SQL's. */
-#define SG_REMOTE_PARAM_COUNT	11
-
-/* Starts SELECT * FROM seqgen.range_request(...); only when IDLE. */
-extern void sg_remote_call(const char *const *params);
+/* Starts a statement; only when IDLE.  A parameter that is NULL is SQL's. */
+extern void sg_remote_call(const SgQuestion *question, const char *const *params);
 
 /* Takes the answer; only when ANSWERED.  Valid until the next call. */
 extern const SgRemoteAnswer *sg_remote_answer(void);
+
+/*
+ * Read a column.  The first three return false if it is not what it should be;
+ * SQL's NULL is 0, and right; but no word.
+ */
+extern bool sg_remote_int64(const SgRemoteAnswer *answer, int column, int64 *value, bool *isnull);
+extern bool sg_remote_uuid(const SgRemoteAnswer *answer, int column, pg_uuid_t *value, bool *isnull);
+
+/* Lower-case letters, at least one. */
+extern bool sg_remote_word(const SgRemoteAnswer *answer, int column,
+						   char word[SG_REMOTE_STATUS_SIZE]);
+
+/*
+ * One line, valid in the database's encoding, cut to the size: to be shown as
+ * what the coordinator said, not believed.  SQL's NULL is "".
+ */
+extern void sg_remote_text(const SgRemoteAnswer *answer, int column,
+						   char text[SG_REMOTE_TEXT_SIZE]);
 
 /* What failed. */
 extern const char *sg_remote_error(void);

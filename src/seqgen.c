@@ -18,7 +18,9 @@
 #include "slot.h"
 #include "generator.h"
 #include "worker.h"
+#include "session.h"
 #include "supply.h"
+#include "renewal.h"
 
 PG_MODULE_MAGIC;
 
@@ -43,5 +45,7 @@ _PG_init(void)
 	sg_slot_init();
 	sg_generator_init();
 	sg_worker_init();
+	sg_session_init();
 	sg_supply_init();
+	sg_renewal_init();
 }

@@ -41,6 +41,7 @@
 
 #include "guc.h"
 #include "shmem.h"
+#include "clock.h"
 #include "slot.h"
 
 /* a multiple of the cache line, so that no two slots share one */
@@ -62,10 +63,24 @@ typedef struct SlotEntry
 	int			number;
 } SlotEntry;
 
+/* How far the slots of a layout had got that are gone. */
+typedef struct SlotTrace
+{
+	bool		used;
+	SgLayout	layout;
+	int64		tick;
+} SlotTrace;
+
+#define TRACES	32
+
 /* all of it guarded by SG_LOCK_SLOTS */
 typedef struct SlotTable
 {
 	int			first_free;		/* or -1 */
+	int64		known_from;		/* us; 0 while nothing was ever entered: ids
+								 * of earlier times may be of the server's life
+								 * before, or of slots that left no trace */
+	SlotTrace	traces[TRACES];
 } SlotTable;
 
 static SlotTable *table = NULL;
@@ -110,6 +125,39 @@ sg_slot_find(Oid relid)
 	return slot;
 }
 
+static int64
+trace_end(const SlotTrace *trace)
+{
+	return sg_layout_us(&trace->layout, (trace->tick >> trace->layout.sequence_bits) + 1);
+}
+
+/* The trace of a layout; NULL if there is none. */
+static SlotTrace *
+trace_find(const SgLayout *layout)
+{
+	for (int i = 0; i < TRACES; i++)
+		if (table->traces[i].used && sg_layout_equal(&table->traces[i].layout, layout))
+			return &table->traces[i];
+	return NULL;
+}
+
+/* A new one; if need be in place of the one that matters for the shortest time. */
+static SlotTrace *
+trace_add(const SgLayout *layout)
+{
+	SlotTrace  *trace = &table->traces[0];
+
+	for (int i = 1; i < TRACES && trace->used; i++)
+		if (!table->traces[i].used || trace_end(&table->traces[i]) < trace_end(trace))
+			trace = &table->traces[i];
+	if (trace->used)
+		table->known_from = Max(table->known_from, trace_end(trace));
+	trace->used = true;
+	trace->layout = *layout;
+	trace->tick = 0;
+	return trace;
+}
+
 /*
  * Free a slot; the caller holds the lock, and has made sure that nobody uses
  * the slot.
@@ -119,6 +167,14 @@ slot_free(SgSlot *slot)
 {
 	SlotKey		key = {slot->database, slot->relid};
 
+	if (!sg_kind_is_counter(slot->kind))
+	{
+		SlotTrace  *trace = trace_find(&slot->layout);
+
+		if (trace == NULL)
+			trace = trace_add(&slot->layout);
+		trace->tick = Max(trace->tick, sg_slot_last_tick(slot, slot->layout.node_bits));
+	}
 	hash_search(slot_hash, &key, HASH_REMOVE, NULL);
 	pg_atomic_fetch_add_u32(&slot->generation, 1);
 	slot->database = InvalidOid;
@@ -243,6 +299,7 @@ slot_fill(SgSlot *slot, const SlotKey *key, SgKind kind,
 	pg_atomic_write_u64(&slot->reservations, 0);
 	pg_atomic_write_u64(&slot->waits, 0);
 	pg_atomic_write_u64(&slot->steps_back, 0);
+	pg_atomic_write_u64(&slot->foreign_ids, 0);
 }
 
 /* Enter a generator; NULL if the table is full. */
@@ -253,6 +310,8 @@ slot_enter(Oid relid, SgKind kind, const SgLayout *layout, const SgLease *lease,
 	SgSlot	   *slot;
 
 	LWLockAcquire(slot_lock(), LW_EXCLUSIVE);
+	if (table->known_from == 0)
+		table->known_from = sg_clock_now();
 	slot = slot_find(key.database, key.relid);
 	if (slot == NULL && table->first_free >= 0)
 	{
@@ -325,6 +384,30 @@ sg_slot_relids(SgKind kind)
 		list = lappend_oid(list, relids[i]);
 	pfree(relids);
 	return list;
+}
+
+bool
+sg_slot_may_have_given(SgSlot *slot, int64 tick, int64 time)
+{
+	const SgLayout *layout = &slot->layout;
+	int64		node = sg_slot_node(slot, layout->node_bits);
+	const SlotTrace *trace;
+	bool		found;
+
+	LWLockAcquire(slot_lock(), LW_SHARED);
+	trace = trace_find(layout);
+	found = time < table->known_from || (trace != NULL && tick <= trace->tick);
+	for (int i = 0; i < sg_max_generators && !found; i++)
+	{
+		SgSlot	   *other = &slots[i].slot;
+
+		found = OidIsValid(other->relid) && !sg_kind_is_counter(other->kind) &&
+			sg_layout_equal(&other->layout, layout) &&
+			sg_slot_node(other, layout->node_bits) == node &&
+			sg_slot_last_tick(other, layout->node_bits) >= tick;
+	}
+	LWLockRelease(slot_lock());
+	return found;
 }
 
 void
@@ -497,6 +580,8 @@ slot_shmem_attach(void *area, bool initialize)
 		return;
 
 	table->first_free = 0;
+	table->known_from = 0;
+	MemSet(table->traces, 0, sizeof(table->traces));
 	for (int i = 0; i < sg_max_generators; i++)
 	{
 		SgSlot	   *slot = &slots[i].slot;
@@ -515,6 +600,7 @@ slot_shmem_attach(void *area, bool initialize)
 		pg_atomic_init_u64(&slot->reservations, 0);
 		pg_atomic_init_u64(&slot->waits, 0);
 		pg_atomic_init_u64(&slot->steps_back, 0);
+		pg_atomic_init_u64(&slot->foreign_ids, 0);
 	}
 }
 

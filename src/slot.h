@@ -80,6 +80,7 @@ typedef struct SgSlot
 	pg_atomic_uint64 reservations;
 	pg_atomic_uint64 waits;
 	pg_atomic_uint64 steps_back;
+	pg_atomic_uint64 foreign_ids;	/* observed; of our node, and not ours */
 } SgSlot;
 
 /* marks a slot whose next reservation somebody is making */
@@ -120,6 +121,14 @@ extern void sg_slot_visit(SgSlotVisitor visitor, void *arg);
 
 /* The generators of a kind that are loaded in this database, a list of oids. */
 extern List *sg_slot_relids(SgKind kind);
+
+/*
+ * May this server have given out a tick, of a time in us, with the node that
+ * the slot's ids bear?  False only if it is above what every generator of the
+ * layout and node has given out, in whatever database and since the server
+ * started, and of a time after that.
+ */
+extern bool sg_slot_may_have_given(SgSlot *slot, int64 tick, int64 time);
 
 /* Make sure that the next tick given out is above the given one. */
 extern void sg_slot_raise_last(SgSlot *slot, int node_bits, int64 tick);

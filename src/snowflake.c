@@ -4,8 +4,9 @@
  *	  Snowflake ids: drawing, reading and creating.
  *
  * The default generator, and the default layout of the functions that take
- * neither generator nor layout, never change: these functions are immutable
- * and serve in indexes, generated columns and partition bounds.
+ * neither generator nor layout, never change: the functions that read a field
+ * of an id are immutable and serve in indexes, generated columns and partition
+ * bounds.  snowflake_decode is not: it tells the location, by the registry.
  *
  *-------------------------------------------------------------------------
  */
@@ -28,6 +29,7 @@
 #include "layout.h"
 #include "catalog.h"
 #include "generator.h"
+#include "location.h"
 #include "sequence.h"
 
 /* the most ids of one call of snowflake_nextvals */
@@ -38,20 +40,26 @@
  * Drawing
  */
 
-/* The generator that the argument of that number names, or the default one. */
+/*
+ * The generator that the argument of that number names, perhaps with its layout
+ * in the one after it; or the default one.
+ */
 static SgGenerator *
 generator_argument(FunctionCallInfo fcinfo, int argno)
 {
+	if (PG_NARGS() > argno + 1)
+		return sg_generator_get_of_layout(PG_GETARG_OID(argno), SG_KIND_SNOWFLAKE,
+										  PG_GETARG_TEXT_PP(argno + 1));
 	if (PG_NARGS() > argno)
 		return sg_generator_get(PG_GETARG_OID(argno), SG_KIND_SNOWFLAKE);
-	return sg_generator_get_default();
+	return sg_generator_get_default(SG_KIND_SNOWFLAKE);
 }
 
 PG_FUNCTION_INFO_V1(sg_snowflake_nextval);
 Datum
 sg_snowflake_nextval(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_INT64(sg_generator_next(sg_generator_get_default()));
+	PG_RETURN_INT64(sg_generator_next(sg_generator_get_default(SG_KIND_SNOWFLAKE)));
 }
 
 PG_FUNCTION_INFO_V1(sg_snowflake_nextval_generator);
@@ -59,6 +67,13 @@ Datum
 sg_snowflake_nextval_generator(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_INT64(sg_generator_next(sg_generator_get(PG_GETARG_OID(0), SG_KIND_SNOWFLAKE)));
+}
+
+PG_FUNCTION_INFO_V1(sg_snowflake_nextval_layout);
+Datum
+sg_snowflake_nextval_layout(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT64(sg_generator_next(generator_argument(fcinfo, 0)));
 }
 
 /* What is left of a block that one step took. */
@@ -113,7 +128,7 @@ PG_FUNCTION_INFO_V1(sg_snowflake_currval);
 Datum
 sg_snowflake_currval(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_INT64(sg_generator_currval(sg_generator_default_relid(), SG_KIND_SNOWFLAKE));
+	PG_RETURN_INT64(sg_generator_currval(sg_generator_default_relid(SG_KIND_SNOWFLAKE), SG_KIND_SNOWFLAKE));
 }
 
 PG_FUNCTION_INFO_V1(sg_snowflake_currval_generator);
@@ -300,14 +315,28 @@ static Datum
 id_decode(FunctionCallInfo fcinfo, const SgLayout *layout, int64 id)
 {
 	TupleDesc	desc;
-	Datum		values[3];
-	bool		nulls[3] = {false};
+	Datum		values[5] = {0};
+	bool		nulls[5] = {false};
+	SgFields	fields;
+	const char *location;
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
-	values[0] = id_timestamp(layout, id);
-	values[1] = id_node(layout, id);
-	values[2] = id_sequence(layout, id);
+	unpack(layout, id, &fields);
+	values[0] = TimestampTzGetDatum(sg_unix_to_timestamp(sg_layout_us(layout, fields.time)));
+	values[1] = Int32GetDatum((int32) fields.node);
+	values[2] = Int32GetDatum((int32) fields.sequence);
+
+	nulls[3] = layout->datacenter_bits == 0;
+	if (!nulls[3])
+		values[3] = Int32GetDatum((int32) (fields.node >> (layout->node_bits - layout->datacenter_bits)));
+
+	if (fcinfo->flinfo->fn_extra == NULL)
+		fcinfo->flinfo->fn_extra = sg_location_create(fcinfo->flinfo->fn_mcxt);
+	location = sg_location_find(fcinfo->flinfo->fn_extra, layout, &fields);
+	nulls[4] = location == NULL;
+	if (!nulls[4])
+		values[4] = CStringGetTextDatum(location);
 	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
 }
 

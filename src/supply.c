@@ -18,7 +18,8 @@
  *	   confirm the block; in all other cases the block is in doubt, and not used.
  *	3. An answer that does not fit stops the generator, until a DBA takes it up
  *	   again.
- *	4. Nothing here waits for the network: remote.c is polled.
+ *	4. Nothing here waits for the network: the answer to a question (session.c)
+ *	   is delivered in a later run.
  *
  * One request is under way at a time.  The order of things for a generator is
  * that of supply_generator(): look through what is held, make sure of it,
@@ -31,14 +32,12 @@
 #include "access/relation.h"
 #include "access/xact.h"
 #include "access/xlog.h"
-#include "foreign/foreign.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
-#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -57,7 +56,8 @@
 #include "block.h"
 #include "worker.h"
 #include "coordinator.h"
-#include "remote.h"
+#include "session.h"
+#include "question.h"
 #include "holding.h"
 #include "ledger.h"
 #include "supply.h"
@@ -105,22 +105,12 @@ typedef struct Call
 
 static HTAB *supplied = NULL;
 static Call call;
+static const SgCaller supply_caller;
 static Supplied *working_on = NULL; /* for errors */
 static Oid	served_last = InvalidOid;
 static SgIdentity me;
 static pg_uuid_t node;
 static bool node_known = false;
-
-/* the next two are of that many changes of what names a coordinator */
-static uint64 coordinator_changes = 1;
-static uint64 coordinator_known = 0;
-static bool own = true;			/* this database is its own coordinator */
-static SgCoordinator coordinator;
-
-/* the session with the coordinator */
-static bool session_wanted = false;
-static int64 connect_at = 0;	/* uptime, us: not before that */
-static int	connect_failures = 0;
 
 static MemoryContext run_context = NULL;
 
@@ -373,7 +363,7 @@ supply_look_through(Supplied *s, List *holdings)
 	foreach(cell, holdings)
 	{
 		SgHolding  *holding = lfirst(cell);
-		Claim		claim = holding_claim(holding, &me, sg_identity_incarnation(), own);
+		Claim		claim = holding_claim(holding, &me, sg_identity_incarnation(), sg_session_is_own());
 
 		if (holding->state == SG_HOLDING_IN_DOUBT)
 			continue;
@@ -454,7 +444,7 @@ supply_load(Supplied *s)
 	supply_revoke_doubtful(s, holdings);
 	if (source.stopped != NULL)
 		sg_counter_set_supply(s->relid, SG_SUPPLY_STOPPED, source.stopped);
-	else if (source.remote && own)
+	else if (source.remote && sg_session_is_own())
 		sg_counter_set_supply(s->relid, SG_SUPPLY_STOPPED,
 							  _("its blocks came from a coordinator, and no foreign server names one any more"));
 	else
@@ -529,7 +519,7 @@ holding_init(SgHolding *holding, int64 size)
 	holding->incarnation = *sg_identity_incarnation();
 	holding->request = (int64) sg_identity_next_request();
 	holding->size = size;
-	holding->own = own;
+	holding->own = sg_session_is_own();
 	holding->node = node;
 	holding->state = SG_HOLDING_REQUESTED;
 	holding->running = *sg_identity_incarnation();
@@ -630,12 +620,12 @@ int64_text(int64 value)
 	return psprintf("%lld", (long long) value);
 }
 
-/* Send a request, or ask about a block; only when the session is idle. */
+/* Send a request, or ask about a block; only when the session is ready. */
 static void
 call_send(CallPurpose purpose, Supplied *s, const SgHolding *holding, int64 last)
 {
 	SgSource	source;
-	const char *params[SG_REMOTE_PARAM_COUNT];
+	const char *params[SG_BLOCK_QUESTION_PARAMS];
 
 	supply_begin();
 	sg_holding_get_source(s->relid, &source);
@@ -657,10 +647,10 @@ call_send(CallPurpose purpose, Supplied *s, const SgHolding *holding, int64 last
 	params[8] = int64_text(source.remote ? source.epoch : 0);
 	params[9] = int64_text(source.remote ? source.ledger : 0);
 	params[10] = last > 0 ? int64_text(last) : NULL;
-	sg_remote_call(params);
+	sg_session_ask(&supply_caller, &sg_block_question, params);
 	if (purpose == CALL_FETCH)
 		sg_counter_note(s->relid, psprintf(_("waiting for an answer of the coordinator \"%s\""),
-										   coordinator.server));
+										   sg_session_server()));
 }
 
 /* Note a request, and send it. */
@@ -693,7 +683,7 @@ supply_fetch_remote(Supplied *s, const SgBlocks *blocks, int64 last)
 
 /* Why a granted block cannot be what we asked for, or NULL. */
 static const char *
-answer_problem(const Call *asked, const SgRemoteAnswer *answer, const SgSource *source,
+answer_problem(const Call *asked, const SgBlockReply *answer, const SgSource *source,
 			   const SgRangeOptions *options)
 {
 	SgBlockAnswer block = {answer->lo, answer->hi, answer->epoch, answer->ledger};
@@ -715,7 +705,7 @@ answer_problem(const Call *asked, const SgRemoteAnswer *answer, const SgSource *
 }
 
 static void
-answer_granted(Supplied *s, const SgRemoteAnswer *answer)
+answer_granted(Supplied *s, const SgBlockReply *answer)
 {
 	SgRangeOptions options;
 	SgSource	source;
@@ -779,7 +769,7 @@ answer_doubt(Supplied *s)
  * as another node.
  */
 static void
-answer_refused(Supplied *s, const SgRemoteAnswer *answer)
+answer_refused(Supplied *s, const SgBlockReply *answer)
 {
 	ListCell   *cell;
 
@@ -812,7 +802,7 @@ answer_confirmed(Supplied *s, const SgHolding *confirmed)
 }
 
 static void
-answer_to_fetch(Supplied *s, const SgRemoteAnswer *answer)
+answer_to_fetch(Supplied *s, const SgBlockReply *answer)
 {
 	if (strcmp(answer->status, "granted") == 0)
 		answer_granted(s, answer);
@@ -837,9 +827,9 @@ answer_to_fetch(Supplied *s, const SgRemoteAnswer *answer)
  * to believe that somebody else has it.
  */
 static void
-answer_to_confirm(Supplied *s, const SgRemoteAnswer *answer)
+answer_to_confirm(Supplied *s, const SgBlockReply *answer)
 {
-	bool		restarted = holding_claim(&call.holding, &me, sg_identity_incarnation(), own) == CLAIM_RESTARTED;
+	bool		restarted = holding_claim(&call.holding, &me, sg_identity_incarnation(), sg_session_is_own()) == CLAIM_RESTARTED;
 	int64		patience = Max((int64) sg_range_report_interval * CONFIRM_REPORTS, 30) * USECS_PER_SEC;
 
 	if (strcmp(answer->status, "confirmed") == 0 &&
@@ -865,7 +855,7 @@ answer_to_confirm(Supplied *s, const SgRemoteAnswer *answer)
 }
 
 static void
-answer_to_report(Supplied *s, const SgRemoteAnswer *answer)
+answer_to_report(Supplied *s, const SgBlockReply *answer)
 {
 	if (strcmp(answer->status, "refused") == 0)
 		answer_refused(s, answer);
@@ -882,86 +872,77 @@ call_failed(Supplied *s, const char *message)
 }
 
 static void
-call_answered(Supplied *s)
+call_replied(Supplied *s, const SgBlockReply *reply)
 {
-	const SgRemoteAnswer *answer = sg_remote_answer();
-	bool		hold = answer->outcome == SG_REMOTE_ROW && strcmp(answer->status, "hold") == 0;
-
-	if (answer->outcome == SG_REMOTE_ERROR)
-		call_failed(s, psprintf(_("the coordinator answered: %s"), answer->message));
-	else if (answer->outcome == SG_REMOTE_MALFORMED)
-		supply_stop_generator(s, answer->message);
-	else if (call.purpose == CALL_FETCH)
-		answer_to_fetch(s, answer);
+	if (call.purpose == CALL_FETCH)
+		answer_to_fetch(s, reply);
 	else if (call.purpose == CALL_CONFIRM)
-		answer_to_confirm(s, answer);
+		answer_to_confirm(s, reply);
 	else
-		answer_to_report(s, answer);
-	if (hold)
-		sg_remote_turn_away();
+		answer_to_report(s, reply);
+	if (strcmp(reply->status, "hold") == 0)
+		sg_session_turn_away();
 }
 
-/* The session failed: say so, and try again soon. */
 static void
-session_failed(void)
+call_answered(Supplied *s, const SgRemoteAnswer *answer)
 {
-	int64		rest = Min(FIRST_REST << Min(connect_failures, 10), LONGEST_REST);
-	const char *message = pstrdup(sg_remote_error());
+	SgBlockReply reply;
+	const char *problem;
+
+	if (answer->outcome == SG_REMOTE_ERROR)
+	{
+		call_failed(s, psprintf(_("the coordinator answered: %s"), answer->message));
+		return;
+	}
+	if (answer->outcome == SG_REMOTE_MALFORMED)
+		problem = answer->message;
+	else
+		problem = sg_block_question_read(answer, &reply);
+	if (problem == NULL)
+	{
+		call_replied(s, &reply);
+		return;
+	}
+	sg_session_distrust();
+	supply_stop_generator(s, problem);
+}
+
+/* The call under way has come to its end. */
+static void
+supply_answered(const SgRemoteAnswer *answer, const char *failure)
+{
+	working_on = supply_lookup(call.relid);
+	if (answer != NULL)
+		call_answered(working_on, answer);
+	else
+		call_failed(working_on, failure);
+	call.purpose = CALL_NONE;
+	working_on = NULL;
+}
+
+/* There is no session, which those want to know that wait for it. */
+static void
+supply_disconnected(const char *message)
+{
 	HASH_SEQ_STATUS scan;
 	Supplied   *s;
 
-	connect_failures++;
-	connect_at = sg_clock_elapsed() + rest;
 	hash_seq_init(&scan, supplied);
 	while ((s = hash_seq_search(&scan)) != NULL)
 		if (s->needy)
 			sg_counter_set_supply(s->relid, SG_SUPPLY_WAITING, message);
 }
 
-/* Get on with the session and the call under way. */
-static void
-session_progress(void)
-{
-	SgRemoteState state = sg_remote_poll();
-
-	if (call.purpose != CALL_NONE &&
-		(state == SG_REMOTE_ANSWERED || state == SG_REMOTE_FAILED))
-	{
-		Call		asked = call;
-
-		working_on = supply_lookup(call.relid);
-		if (state == SG_REMOTE_ANSWERED)
-			call_answered(working_on);
-		else
-			call_failed(working_on, sg_remote_error());
-		call = asked;
-		call.purpose = CALL_NONE;
-		working_on = NULL;
-	}
-	if (state == SG_REMOTE_FAILED)
-	{
-		session_failed();
-		sg_remote_close();
-	}
-	else if (state == SG_REMOTE_IDLE || state == SG_REMOTE_ANSWERED)
-		connect_failures = 0;
-	else if (state == SG_REMOTE_CLOSED && session_wanted &&
-			 sg_clock_elapsed() >= connect_at)
-		sg_remote_open(&coordinator);
-}
-
 /* May a call be made now?  If not, see to it that one can be. */
 static bool
-session_ready(Supplied *s)
+supply_may_call(Supplied *s)
 {
-	session_wanted = true;
-	if (call.purpose != CALL_NONE)
-		return false;
-	if (sg_remote_poll() == SG_REMOTE_CLOSED && sg_clock_elapsed() >= connect_at)
-		sg_remote_open(&coordinator);
-	if (sg_remote_poll() == SG_REMOTE_IDLE)
+	if (sg_session_is_ready(&supply_caller))
 		return true;
-	sg_counter_note(s->relid, psprintf(_("connecting to the coordinator \"%s\""), coordinator.server));
+	if (!sg_session_is_open())
+		sg_counter_note(s->relid, psprintf(_("connecting to the coordinator \"%s\""),
+										   sg_session_server()));
 	return false;
 }
 
@@ -989,7 +970,7 @@ supply_unfinished(Supplied *s)
 
 		if (holding->state == SG_HOLDING_REQUESTED ||
 			(holding->state == SG_HOLDING_HELD &&
-			 holding_claim(holding, &me, sg_identity_incarnation(), own) != CLAIM_SURE))
+			 holding_claim(holding, &me, sg_identity_incarnation(), sg_session_is_own()) != CLAIM_SURE))
 			return holding;
 	}
 	return NULL;
@@ -1023,11 +1004,11 @@ supply_confirm(Supplied *s, const SgHolding *holding)
 		sg_counter_set_supply(s->relid, SG_SUPPLY_WAITING,
 							  _("the coordinator is being asked to confirm the block"));
 	}
-	if (session_ready(s))
+	if (supply_may_call(s))
 		call_send(CALL_CONFIRM, s, holding, saved_position_of(s->relid));
 	else if (now - s->asking_since >= CHECK_IN_TIME &&
 			 !(call.purpose == CALL_CONFIRM && call.relid == s->relid) &&
-			 holding_claim(holding, &me, sg_identity_incarnation(), own) == CLAIM_RESTARTED)
+			 holding_claim(holding, &me, sg_identity_incarnation(), sg_session_is_own()) == CLAIM_RESTARTED)
 		answer_confirmed(s, holding);
 }
 
@@ -1054,13 +1035,6 @@ supply_report(Supplied *s, const SgBlocks *blocks, int64 last)
 	s->reported_at = sg_clock_elapsed();
 }
 
-/* Whole ms from now until then, rounded up. */
-static long
-ms_until(int64 then)
-{
-	return (long) (Max(then - sg_clock_elapsed(), 0) / 1000 + 1);
-}
-
 /* The uptime of the next report, us. */
 static int64
 report_due(const Supplied *s)
@@ -1081,7 +1055,7 @@ supply_remote(Supplied *s, const SgBlocks *blocks, int64 last)
 
 	if (unfinished != NULL && unfinished->state == SG_HOLDING_HELD)
 		supply_confirm(s, unfinished);
-	else if (s->needy && session_ready(s))
+	else if (s->needy && supply_may_call(s))
 	{
 		if (unfinished != NULL)
 			call_send(CALL_FETCH, s, unfinished, last);
@@ -1090,11 +1064,15 @@ supply_remote(Supplied *s, const SgBlocks *blocks, int64 last)
 	}
 	else if (!s->needy && blocks->hi != 0)
 	{
-		if (sg_clock_elapsed() >= report_due(s) && session_ready(s))
+		if (sg_clock_elapsed() >= report_due(s))
+		{
+			if (!supply_may_call(s))
+				return sg_worker_ms_until(sg_clock_elapsed() + FIRST_REST);
 			supply_report(s, blocks, last);
-		return ms_until(report_due(s));
+		}
+		return sg_worker_ms_until(report_due(s));
 	}
-	return s->needy ? ms_until(sg_clock_elapsed() + FIRST_REST) : -1;
+	return s->needy ? sg_worker_ms_until(sg_clock_elapsed() + FIRST_REST) : -1;
 }
 
 /* Do what is due for a generator; returns when to come again, in ms, or -1. */
@@ -1105,7 +1083,7 @@ supply_generator(Supplied *s)
 	int64		last;
 
 	if (sg_clock_elapsed() < s->rest_until)
-		return ms_until(s->rest_until);
+		return sg_worker_ms_until(s->rest_until);
 	if (!sg_counter_blocks(s->relid, &blocks, &last))
 		return -1;
 	if (blocks.supply == SG_SUPPLY_UNKNOWN || !s->checked)
@@ -1114,81 +1092,53 @@ supply_generator(Supplied *s)
 		{
 			sg_counter_note(s->relid, _("the sequence is locked by another transaction"));
 			s->rest_until = sg_clock_elapsed() + FIRST_REST;
-			return ms_until(s->rest_until);
+			return sg_worker_ms_until(s->rest_until);
 		}
 		if (!sg_counter_blocks(s->relid, &blocks, &last))
 			return -1;
 	}
 	if (blocks.supply == SG_SUPPLY_STOPPED)
 		return -1;
-	if (!own)
+	if (!sg_session_is_own())
 		return supply_remote(s, &blocks, last);
 	if (needs_block(&blocks, last))
 		supply_fetch_own(s, &blocks, last);
 
 	/* nobody waits for more of an exhausted range */
-	return s->rest_until != 0 && blocks.supply != SG_SUPPLY_EXHAUSTED ? ms_until(s->rest_until) : -1;
+	return s->rest_until != 0 && blocks.supply != SG_SUPPLY_EXHAUSTED ? sg_worker_ms_until(s->rest_until) : -1;
 }
 
-/* Look at everything again that is held, as after a change of coordinator. */
+/*
+ * The coordinator is another one.  Look at everything again that is held if it
+ * is of another kind than what comes now.
+ */
 static void
-supply_forget_all(bool revoke)
+supply_moved(bool own_changed)
 {
 	HASH_SEQ_STATUS scan;
 	Supplied   *s;
 
+	call.purpose = CALL_NONE;
+	if (!own_changed)
+		return;
 	hash_seq_init(&scan, supplied);
 	while ((s = hash_seq_search(&scan)) != NULL)
 	{
 		s->checked = false;
 		s->asking_since = 0;
 		s->rest_until = 0;
-		if (revoke)
-			sg_counter_revoke(s->relid);
+		sg_counter_revoke(s->relid);
 	}
 }
 
-/* Find the coordinator, or that this database is its own. */
+/* Say to those who wait for any block what keeps us from bringing it. */
 static void
-supply_find_coordinator(void)
+supply_note_all(const char *message)
 {
-	SgCoordinator found;
-	uint64		changes = coordinator_changes;
-	bool		none;
+	ListCell   *cell;
 
-	if (coordinator_known == changes)
-		return;
-	supply_begin();
-	none = !sg_coordinator_find(&found);
-	supply_commit();
-	coordinator_known = changes;
-	if (none && own)
-		return;
-	if (none != own)
-		supply_forget_all(true);
-	else if (sg_coordinator_equal(&found, &coordinator))
-		return;
-	own = none;
-	sg_remote_close();
-	call.purpose = CALL_NONE;
-	connect_at = 0;
-	if (!none)
-		coordinator = found;
-}
-
-static void
-supply_coordinator_callback(Datum arg, int cacheid, uint32 hashvalue)
-{
-	coordinator_changes++;
-}
-
-/* Whichever of the waits ends first, where -1 is none. */
-static long
-sooner(long a, long b)
-{
-	if (a < 0)
-		return b;
-	return b < 0 ? a : Min(a, b);
+	foreach(cell, sg_slot_relids(SG_KIND_RANGE))
+		sg_counter_note(lfirst_oid(cell), message);
 }
 
 static long
@@ -1200,11 +1150,12 @@ supply_run(void)
 	long		wait = -1;
 
 	run_context = CurrentMemoryContext;
-	AcceptInvalidationMessages();
-	supply_find_coordinator();
-	if (!own)
-		session_progress();
-	session_wanted = false;
+	sg_session_deliver(&supply_caller);
+	if (sg_session_problem() != NULL)
+	{
+		supply_note_all(sg_session_problem());
+		return -1;
+	}
 
 	/* begin behind the one that was served last, so that all have their turn */
 	relids = sg_slot_relids(SG_KIND_RANGE);
@@ -1216,21 +1167,10 @@ supply_run(void)
 		bool		idle = call.purpose == CALL_NONE;
 
 		working_on = supply_lookup(list_nth_oid(relids, (first + i) % count));
-		wait = sooner(wait, supply_generator(working_on));
+		wait = sg_worker_sooner(wait, supply_generator(working_on));
 		if (idle && call.purpose != CALL_NONE)
 			served_last = working_on->relid;
 		working_on = NULL;
-	}
-	if (!own)
-	{
-		SgRemoteState state = sg_remote_poll();
-
-		/* what came in meanwhile is not announced by the socket again */
-		if (state == SG_REMOTE_ANSWERED || state == SG_REMOTE_FAILED)
-			wait = 0;
-		else if (state == SG_REMOTE_CLOSED && session_wanted)
-			wait = sooner(wait, ms_until(connect_at));
-		wait = sooner(wait, sg_remote_time_left());
 	}
 	return wait;
 }
@@ -1239,30 +1179,20 @@ supply_run(void)
 static void
 supply_failed(ErrorData *error)
 {
-	ListCell   *cell;
-
-	/* it concerns all of them */
 	if (working_on == NULL)
 	{
-		foreach(cell, sg_slot_relids(SG_KIND_RANGE))
-			sg_counter_note(lfirst_oid(cell), error->message);
+		supply_note_all(error->message);
 		return;
 	}
 	working_on->checked = false;
 	supply_rest(working_on, SG_SUPPLY_WAITING, error->message);
 	working_on = NULL;
-	if (!own && call.purpose != CALL_NONE)
+	if (call.purpose != CALL_NONE)
 	{
 		/* whatever was on its way is asked for again, with the same key */
-		sg_remote_close();
+		sg_session_give_up(&supply_caller);
 		call.purpose = CALL_NONE;
 	}
-}
-
-static int
-supply_socket(pgsocket *sock)
-{
-	return own ? 0 : sg_remote_events(sock);
 }
 
 static void
@@ -1275,13 +1205,8 @@ supply_start(void)
 	};
 
 	if (supplied == NULL)
-	{
 		supplied = hash_create("seqgen ranges of the worker", 64, &ctl,
 							   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-		CacheRegisterSyscacheCallback(FOREIGNSERVEROID, supply_coordinator_callback, (Datum) 0);
-		CacheRegisterSyscacheCallback(FOREIGNDATAWRAPPEROID, supply_coordinator_callback, (Datum) 0);
-		CacheRegisterSyscacheCallback(USERMAPPINGOID, supply_coordinator_callback, (Datum) 0);
-	}
 	run_context = CurrentMemoryContext;
 	supply_begin();
 	sg_identity_get(&me);
@@ -1298,7 +1223,6 @@ supply_stop(void)
 	ListCell   *cell;
 
 	run_context = CurrentMemoryContext;
-	sg_remote_close();
 	foreach(cell, relids)
 	{
 		supply_begin();
@@ -1332,7 +1256,6 @@ sg_supply_new_generator(Oid generator)
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("generator \"%s\" has no row in seqgen.range_generator", get_rel_name(generator))));
 	sg_identity_get(&me);
-	own = true;
 
 	/* the name is drawn by the worker, which must not wait for us */
 	node_known = sg_holding_known_node(&me, &node);
@@ -1391,10 +1314,15 @@ supply_half_used(SgSlot *slot, Oid relid)
 	(void) sg_worker_wake();
 }
 
+static const SgCaller supply_caller = {
+	.moved = supply_moved,
+	.answered = supply_answered,
+	.failed = supply_disconnected,
+};
+
 static const SgWorkerDuty supply_duty = {
 	.start = supply_start,
 	.run = supply_run,
-	.socket = supply_socket,
 	.failed = supply_failed,
 	.stop = supply_stop,
 };
@@ -1402,6 +1330,7 @@ static const SgWorkerDuty supply_duty = {
 void
 sg_supply_init(void)
 {
-	sg_worker_set_duty(&supply_duty);
+	sg_worker_add_duty(&supply_duty);
+	sg_session_add(&supply_caller);
 	sg_counter_half_used = supply_half_used;
 }

@@ -13,6 +13,7 @@
  *	   EXTENSION, and before its database is copied, moved or renamed, so that
  *	   none of these has to wait for it.
  *	3. It holds no transaction, snapshot or lock while it waits.
+ *	4. An error in one of its duties does not keep the others from being run.
  *
  * SG_LOCK_WORKERS guards the table of workers.  An entry is taken by whoever
  * starts a worker, and by nobody else until the worker has come and gone, or
@@ -64,7 +65,10 @@
 /* a worker that has not come after this long is given up, in us */
 #define START_TIMEOUT		(10 * USECS_PER_SEC)
 
-/* after an error the worker rests, in ms */
+/* duties that can be registered */
+#define MAX_DUTIES			4
+
+/* after an error a duty is run again, in ms */
 #define REST_AFTER_ERROR	1000
 
 /*
@@ -91,8 +95,15 @@ typedef struct WorkerTable
 	WorkerEntry entries[FLEXIBLE_ARRAY_MEMBER];
 } WorkerTable;
 
+typedef struct Duty
+{
+	const SgWorkerDuty *duty;
+	bool		started;		/* in the worker */
+} Duty;
+
 static WorkerTable *table = NULL;
-static const SgWorkerDuty *duty = NULL;
+static Duty duties[MAX_DUTIES];
+static int	duty_count = 0;
 static WorkerEntry *my_entry = NULL;	/* in the worker */
 static bool concerned = false;	/* what a worker depends on was changed in
 								 * this transaction, perhaps */
@@ -137,9 +148,25 @@ worker_find_free(int64 now)
 }
 
 void
-sg_worker_set_duty(const SgWorkerDuty *new_duty)
+sg_worker_add_duty(const SgWorkerDuty *duty)
 {
-	duty = new_duty;
+	if (duty_count == MAX_DUTIES)
+		elog(ERROR, "too many duties of the worker");
+	duties[duty_count++].duty = duty;
+}
+
+long
+sg_worker_sooner(long a, long b)
+{
+	if (a < 0)
+		return b;
+	return b < 0 ? a : Min(a, b);
+}
+
+long
+sg_worker_ms_until(int64 then)
+{
+	return (long) (Max(then - sg_clock_elapsed(), 0) / 1000 + 1);
 }
 
 
@@ -368,9 +395,12 @@ worker_has_extension(void)
 	return there;
 }
 
-/* Errors of the duty are logged, and told to it; those of other kinds end us. */
+/*
+ * Errors are logged, and told to the duty, or to all if it is NULL; those of
+ * other kinds end us.
+ */
 static void
-worker_recover(MemoryContext context)
+worker_recover(const SgWorkerDuty *duty, MemoryContext context)
 {
 	ErrorData  *error;
 
@@ -383,10 +413,59 @@ worker_recover(MemoryContext context)
 	FlushErrorState();
 	RESUME_INTERRUPTS();
 	MemoryContextSwitchTo(context);
-	if (duty->failed)
-		duty->failed(error);
+	for (int i = 0; i < duty_count; i++)
+		if ((duty == NULL || duty == duties[i].duty) && duties[i].duty->failed)
+			duties[i].duty->failed(error);
 	FreeErrorData(error);
 	pgstat_report_activity(STATE_IDLE, NULL);
+}
+
+/* Is there work?  If that cannot be told, *failed is set. */
+static bool
+worker_look(MemoryContext context, bool *failed)
+{
+	volatile bool there = true;
+
+	*failed = true;
+	PG_TRY();
+	{
+		CHECK_FOR_INTERRUPTS();
+		there = worker_has_extension();
+		*failed = false;
+	}
+	PG_CATCH();
+	{
+		worker_recover(NULL, context);
+	}
+	PG_END_TRY();
+	return there;
+}
+
+/* Start a duty, unless that is done, and run it.  Returns what that returns. */
+static long
+worker_run_duty(Duty *d, MemoryContext context)
+{
+	volatile long wait = REST_AFTER_ERROR;
+
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (!d->started && d->duty->start)
+		{
+			d->duty->start();
+			MemoryContextSwitchTo(context);
+		}
+		d->started = true;
+		wait = d->duty->run();
+	}
+	PG_CATCH();
+	{
+		worker_recover(d->duty, context);
+	}
+	PG_END_TRY();
+	MemoryContextReset(context);
+	return wait;
 }
 
 /*
@@ -394,27 +473,31 @@ worker_recover(MemoryContext context)
  * extension is.
  */
 static long
-worker_run(MemoryContext context, bool *started, bool *gone)
+worker_run(MemoryContext context, bool *gone)
 {
-	volatile long wait = REST_AFTER_ERROR;
+	bool		failed;
+	long		wait = -1;
 
-	PG_TRY();
-	{
-		CHECK_FOR_INTERRUPTS();
-		*gone = !worker_has_extension();
-		if (!*gone && !*started)
-			duty->start();
-		*started = true;
-		if (!*gone)
-			wait = duty->run();
-	}
-	PG_CATCH();
-	{
-		worker_recover(context);
-	}
-	PG_END_TRY();
+	*gone = !worker_look(context, &failed);
 	MemoryContextReset(context);
+	if (failed)
+		return REST_AFTER_ERROR;
+	for (int i = 0; i < duty_count && !*gone && !ShutdownRequestPending; i++)
+		wait = sg_worker_sooner(wait, worker_run_duty(&duties[i], context));
+	for (int i = 0; i < duty_count; i++)
+		if (duties[i].duty->time_left)
+			wait = sg_worker_sooner(wait, duties[i].duty->time_left());
 	return wait;
+}
+
+/* The events of the one duty that waits for a socket; 0 if none does. */
+static int
+worker_socket(pgsocket *sock)
+{
+	for (int i = 0; i < duty_count; i++)
+		if (duties[i].duty->socket)
+			return duties[i].duty->socket(sock);
+	return 0;
 }
 
 static void
@@ -423,7 +506,7 @@ worker_wait(long timeout)
 	static uint32 wait_main = 0;
 	static uint32 wait_coordinator = 0;
 	pgsocket	sock = PGINVALID_SOCKET;
-	int			events = duty->socket ? duty->socket(&sock) : 0;
+	int			events = worker_socket(&sock);
 	int			mask = WL_LATCH_SET | WL_EXIT_ON_PM_DEATH | events;
 
 	if (wait_main == 0)
@@ -440,11 +523,12 @@ worker_wait(long timeout)
 	ResetLatch(MyLatch);
 }
 
-/* One last thing, unless the database is going. */
+/* One last thing of a duty, unless the database is going. */
 static void
-worker_stop(MemoryContext context)
+worker_stop(const SgWorkerDuty *duty, MemoryContext context)
 {
 	QueryCancelPending = false;
+	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
 		if (duty->stop)
@@ -452,9 +536,10 @@ worker_stop(MemoryContext context)
 	}
 	PG_CATCH();
 	{
-		worker_recover(context);
+		worker_recover(duty, context);
 	}
 	PG_END_TRY();
+	MemoryContextReset(context);
 }
 
 void
@@ -463,7 +548,6 @@ sg_worker_main(Datum arg)
 	Oid			database = DatumGetObjectId(arg);
 	MemoryContext context;
 	uint32		ticket;
-	bool		started = false;
 	bool		gone = false;
 
 	memcpy(&ticket, MyBgworkerEntry->bgw_extra, sizeof(ticket));
@@ -486,7 +570,7 @@ sg_worker_main(Datum arg)
 
 	while (!ShutdownRequestPending && !worker_told_to_stop())
 	{
-		long		timeout = worker_run(context, &started, &gone);
+		long		timeout = worker_run(context, &gone);
 
 		if (gone)
 			proc_exit(0);
@@ -501,7 +585,8 @@ sg_worker_main(Datum arg)
 			ProcessConfigFile(PGC_SIGHUP);
 		}
 	}
-	worker_stop(context);
+	for (int i = 0; i < duty_count; i++)
+		worker_stop(duties[i].duty, context);
 	proc_exit(0);
 }
 

@@ -9,33 +9,59 @@
 #define SEQGEN_WORKER_H
 
 /*
- * Something that a worker does.  All of it runs outside of transactions, and
- * may raise errors: the worker aborts what transaction there is, logs the
- * error, and goes on.
+ * Something that a worker does.  All of it runs outside of transactions.  start,
+ * run and stop may raise errors: the worker aborts what transaction there is,
+ * logs the error, and goes on with the other duties.  What they allocate is
+ * freed when they return.
  */
 typedef struct SgWorkerDuty
 {
-	/* called at the beginning, and again after an error in it */
+	/* called at the beginning, and again after an error in it; may be NULL */
 	void		(*start) (void);
 
 	/*
 	 * does what is due, without waiting; returns after how many ms at most it
-	 * wants to be called again, -1 for no limit
+	 * wants to be called again, -1 for no limit.  It is called sooner if
+	 * another duty is due, or the worker is woken.
 	 */
 	long		(*run) (void);
 
-	/* a socket to wait for; returns WL_SOCKET_* events, 0 for none */
+	/*
+	 * asked when all duties have run: like the result of run, for what they
+	 * have begun with each other.  May be NULL
+	 */
+	long		(*time_left) (void);
+
+	/*
+	 * a socket to wait for; returns WL_SOCKET_* events, 0 for none.  NULL in
+	 * all duties but one
+	 */
 	int			(*socket) (pgsocket *sock);
 
-	/* called after an error in run */
+	/*
+	 * called after an error in start or run, or in what comes before them;
+	 * may be NULL
+	 */
 	void		(*failed) (ErrorData *error);
 
-	/* called at the end, if the database is still there */
+	/*
+	 * called at the end, if the database is still there, and also if start
+	 * was not; may be NULL
+	 */
 	void		(*stop) (void);
 } SgWorkerDuty;
 
-/* Registers the duty; called while the library is preloaded. */
-extern void sg_worker_set_duty(const SgWorkerDuty *duty);
+/*
+ * Registers a duty; called while the library is preloaded.  They run in the
+ * order in which they were added.
+ */
+extern void sg_worker_add_duty(const SgWorkerDuty *duty);
+
+/* For what run returns: whichever of two waits ends first, where -1 is none. */
+extern long sg_worker_sooner(long a, long b);
+
+/* And whole ms from now until an uptime in us, rounded up. */
+extern long sg_worker_ms_until(int64 then);
 
 /*
  * Wake the worker of this database, and start it if it does not run.  Returns

@@ -47,6 +47,52 @@ SELECT clock_steps_back, lead > interval '10 s' AND lead < interval '1 minute' A
 RESET seqgen.debug_clock_offset;
 SELECT lead < interval '10 s' AS back FROM seqgen.stat_generator WHERE generator = 'mon_gen'::regclass;
 
+-- observed ids of this node's number that were not drawn here, ahead of the
+-- clock of all that was
+SET client_min_messages = error;
+SET seqgen.debug_clock_offset = '100s';
+SELECT snowflake_create('mon_twin', 'discord');
+CREATE FUNCTION mon_foreign() RETURNS bigint LANGUAGE sql
+	RETURN (SELECT foreign_ids FROM seqgen.stat_generator WHERE generator = 'mon_twin'::regclass);
+SELECT snowflake_node(snowflake_nextval('mon_twin'), 'discord') AS node,
+	   snowflake_min(clock_timestamp() + interval '110 s', 'discord') AS soon \gset
+SELECT snowflake_observe(snowflake_nextval('mon_twin'), 'mon_twin');
+SELECT mon_foreign() AS own;
+SELECT snowflake_observe(:soon, 'mon_twin');
+SELECT snowflake_observe(:soon + ((:node + 1) << 12), 'mon_twin');
+SELECT mon_foreign() AS of_others;
+SELECT snowflake_observe(:soon + (:node << 12) + (1::bigint << 30), 'mon_twin');
+SELECT mon_foreign() AS of_a_twin;
+SELECT snowflake_observe(:soon + (:node << 12) + (1::bigint << 30), 'mon_twin');
+SELECT snowflake_observe(snowflake_currval('mon_twin'), 'mon_twin');
+SELECT mon_foreign() AS below_what_is_known;
+SELECT snowflake_nextval_after(:soon + (:node << 12) + (2::bigint << 30), 'mon_twin') > :soon AS drawn;
+SELECT mon_foreign() AS of_a_twin;
+-- drawn here by another generator of the layout, also if that is gone
+SELECT snowflake_create('mon_other', 'discord');
+SELECT seqgen.advance('mon_other', :soon + (3::bigint << 30));
+SELECT snowflake_observe(snowflake_nextval('mon_other'), 'mon_twin');
+SELECT seqgen.advance('mon_other', :soon + (4::bigint << 30));
+SELECT snowflake_nextval('mon_other') AS id \gset
+DROP SEQUENCE mon_other;
+SELECT snowflake_observe(:id, 'mon_twin');
+SELECT mon_foreign() AS of_another_generator;
+SELECT seqgen.advance('mon_twin', :soon + (5::bigint << 30) + (:node << 12));
+SELECT mon_foreign() AS the_owner_may_know_why;
+SELECT seqgen.stat_reset('mon_twin');
+SELECT mon_foreign() AS set_to_zero;
+-- without a number there are no twins
+INSERT INTO seqgen.layout (name, epoch, unit_us, time_bits, node_bits, sequence_bits)
+	VALUES ('mon_alone', '2025-01-01 00:00:00+00', 1000, 41, 0, 12);
+SELECT snowflake_create('mon_single', 'mon_alone');
+SELECT snowflake_observe(snowflake_min(clock_timestamp() + interval '110 s', 'mon_alone'), 'mon_single');
+SELECT foreign_ids FROM seqgen.stat_generator WHERE generator = 'mon_single'::regclass;
+RESET seqgen.debug_clock_offset;
+RESET client_min_messages;
+DROP FUNCTION mon_foreign();
+DROP SEQUENCE mon_twin, mon_single;
+DELETE FROM seqgen.layout WHERE name = 'mon_alone';
+
 -- this session's own record
 SELECT snowflake_nextval('mon_gen') AS id \gset
 SELECT datname = current_database() AS here, prepared_xid, last_value = :id AS last, transaction_floor
@@ -102,5 +148,5 @@ DROP ROLE regress_seqgen_user, regress_seqgen_monitor;
 
 -- a dropped generator is gone from the view
 DROP SEQUENCE mon_gen, mon_pool, mon_ahead;
-SELECT count(*) FROM seqgen.stat_generator WHERE generator <> 'seqgen.snowflake_default'::regclass;
+SELECT count(*) FROM seqgen.stat_generator WHERE generator::text !~ '_default$';
 SELECT count(*) FROM seqgen.generator_state() WHERE generator::oid NOT IN (SELECT oid FROM pg_class);

@@ -647,5 +647,5 @@ DROP SEQUENCE sf_discord, sf_sony, sf_here, sf_js, sf_ended, sf_aged, sf_limited
 DROP VIEW sf_view;
 DROP TABLE sf_table;
 DROP PROCEDURE sf_try;
-SELECT generator FROM seqgen.generator;
+SELECT generator FROM seqgen.generator ORDER BY generator::text;
 DELETE FROM seqgen.layout WHERE name ~ '^sf_';

@@ -15,7 +15,7 @@ use Time::HiRes qw(usleep);
 use SeqgenTest;
 
 my $lines = "shared_preload_libraries = 'seqgen'\nseqgen.node_id = 1\n";
-my $decoded = '2025-01-02 00:00:00+00|9|4095';
+my $decoded = '2025-01-02 00:00:00+00|9|4095||';
 my $decode = "SET timezone = 'UTC'; SELECT * FROM snowflake_decode(362387865640959)";
 
 my $node = PostgreSQL::Test::Cluster->new('main');

@@ -1,0 +1,1 @@
+SELECT renew_lease(:client_id);

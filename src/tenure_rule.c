@@ -1,0 +1,168 @@
+/*-------------------------------------------------------------------------
+ *
+ * tenure_rule.c
+ *	  What a node believes of the answers to its requests for a node number.
+ *
+ * See tenure_rule.h.  test/unit/tenure_rule_test.c runs this file without a
+ * server.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "tenure_rule.h"
+
+#define MAX_BITS		30
+#define MAX_PLACE		255		/* of each part of a location */
+
+static int64
+add_capped(int64 a, int64 b)
+{
+	return a > PG_INT64_MAX - b ? PG_INT64_MAX : a + b;
+}
+
+static bool
+lease_equal(const SgLease *a, const SgLease *b)
+{
+	return a->number == b->number && a->generation == b->generation &&
+		a->from == b->from && a->until == b->until;
+}
+
+/*
+ * A window that goes on where the one held began has to be that one, prolonged;
+ * otherwise it has to begin after it, even if the number is the same again.
+ */
+static const char *
+window_problem(const SgLease *lease, const SgLease *held)
+{
+	if (held->number == 0 || lease->number != held->number)
+		return NULL;
+	if (lease->from == held->from)
+		return lease->until < held->until ? "The lease became shorter." : NULL;
+	if (lease->from < held->until)
+		return "The lease begins at another time than before.";
+	return NULL;
+}
+
+const char *
+sg_tenure_problem(const SgTenureAnswer *answer, const SgTenureExpected *expected)
+{
+	const SgLease *lease = &answer->lease;
+	int64		now = Max(answer->coordinator_clock, expected->clock);
+
+	if (lease->number < expected->first || lease->number > expected->last)
+		return "The node number is not one that may be granted.";
+	if (lease->generation <= 0)
+		return "The lease has no generation.";
+	if (lease->from < 0 || lease->from >= lease->until)
+		return "The lease is empty or reversed.";
+	if (now < 0 || lease->until > add_capped(now, SG_TENURE_LONGEST))
+		return "The lease lasts longer than any.";
+	if (lease->generation < expected->generation)
+		return "The generation is older than one that this node has seen.";
+	if (lease->generation == expected->generation && !lease_equal(lease, &expected->held))
+		return "The generation is one that this node has seen with another lease.";
+	return window_problem(lease, &expected->held);
+}
+
+int64
+sg_tenure_length(const SgTenureAnswer *answer, int64 clock)
+{
+	int64		now = Max(Max(answer->coordinator_clock, clock), 0);
+
+	if (answer->lease.until <= now)
+		return 1;
+	return Min(answer->lease.until - now, SG_TENURE_LONGEST);
+}
+
+int64
+sg_tenure_renew_at(int64 until, int64 length)
+{
+	int64		rest = Max(length, 0) / 3 * 2;
+
+	return until < PG_INT64_MIN + rest ? PG_INT64_MIN : until - rest;
+}
+
+/* A number of at most 18 digits, perhaps below zero, and what follows it. */
+static bool
+read_number(const char **text, char end, int64 min, int64 max, int64 *value)
+{
+	const char *p = *text;
+	bool		negative = *p == '-';
+	int			digits = 0;
+
+	*value = 0;
+	if (negative)
+		p++;
+	for (; *p >= '0' && *p <= '9' && digits < 18; p++, digits++)
+		*value = *value * 10 + (*p - '0');
+	if (negative)
+		*value = -*value;
+	if (digits == 0 || *p != end || *value < min || *value > max)
+		return false;
+	*text = p + 1;
+	return true;
+}
+
+/* As uuid_out writes it. */
+static bool
+read_uuid(const char **text, char *uuid)
+{
+	int			i;
+
+	for (i = 0; i < SG_TENURE_UUID_SIZE - 1; i++)
+	{
+		char		c = (*text)[i];
+		bool		dash = i == 8 || i == 13 || i == 18 || i == 23;
+
+		if (dash ? c != '-' : !((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
+			return false;
+		uuid[i] = c;
+	}
+	uuid[i] = '\0';
+	if ((*text)[i] != ' ')
+		return false;
+	*text += i + 1;
+	return true;
+}
+
+/* 'zone/datacenter/rack', or nothing, and the end of the line. */
+static bool
+read_location(const char **text, char *location)
+{
+	const char *begin = *text;
+	int64		part;
+
+	location[0] = '\0';
+	if (*begin == '\n')
+	{
+		(*text)++;
+		return true;
+	}
+	if (!read_number(text, '/', 0, MAX_PLACE, &part) ||
+		!read_number(text, '/', 0, MAX_PLACE, &part) ||
+		!read_number(text, '\n', 0, MAX_PLACE, &part) ||
+		*text - begin > SG_TENURE_LOCATION_SIZE)
+		return false;
+	memcpy(location, begin, *text - begin - 1);
+	location[*text - begin - 1] = '\0';
+	return true;
+}
+
+bool
+sg_tenure_entry(const char **text, int64 above, SgTenureEntry *entry)
+{
+	const char *p = *text;
+
+	if (!read_number(&p, ' ', 1, PG_INT64_MAX, &entry->serial) ||
+		entry->serial <= above ||
+		!read_number(&p, ' ', 0, MAX_BITS, &entry->bits) ||
+		!read_number(&p, ' ', -1, PG_INT32_MAX, &entry->datacenter) ||
+		!read_number(&p, ' ', 1, PG_INT32_MAX, &entry->number) ||
+		!read_number(&p, ' ', 0, PG_INT64_MAX, &entry->valid_from) ||
+		!read_uuid(&p, entry->node) ||
+		!read_location(&p, entry->location))
+		return false;
+	*text = p;
+	return true;
+}
