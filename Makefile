@@ -20,6 +20,7 @@ OBJS = \
 	src/clock.o \
 	src/coordinator.o \
 	src/counter.o \
+	src/doctor.o \
 	src/generator.o \
 	src/guc.o \
 	src/hold.o \
@@ -64,6 +65,7 @@ REGRESS = \
 	range \
 	range_draw \
 	monitor \
+	doctor \
 	node \
 	security \
 	coordinator \

@@ -603,9 +603,11 @@ CREATE INDEX node_history_number ON seqgen.node_history (bits, datacenter, numbe
 
 COMMENT ON TABLE seqgen.node_history
 	IS 'who had which node number when, for ever: on a coordinator, and a copy on its nodes';
+COMMENT ON COLUMN seqgen.node_history.ledger_id IS 'of the registry: this coordinator''s own, or that of the coordinator that told it';
 COMMENT ON COLUMN seqgen.node_history.serial IS 'the generation of the grant; rows show up in its order';
 COMMENT ON COLUMN seqgen.node_history.valid_from IS 'the holder''s ids bear no earlier time';
-COMMENT ON COLUMN seqgen.node_history.valid_until IS 'the holder''s ids bear earlier times; NULL if nobody had it after that';
+COMMENT ON COLUMN seqgen.node_history.valid_until
+	IS 'the holder''s ids bear earlier times; NULL if nobody had it after that, and on nodes';
 
 CREATE FUNCTION seqgen.node_guard() RETURNS trigger
 	AS 'MODULE_PATHNAME', 'sg_node_guard' LANGUAGE C;
@@ -1301,13 +1303,14 @@ CREATE FUNCTION seqgen.generator_state(
 COMMENT ON FUNCTION seqgen.generator_state() IS 'generators of this database that are loaded in shared memory';
 
 CREATE VIEW seqgen.stat_generator AS
-	SELECT g.generator::regclass AS generator, g.kind, g.layout, s.last_value, s.durable_bound, s.lead,
+	SELECT coalesce(g.generator::oid, s.generator::oid)::regclass AS generator,
+		   coalesce(g.kind, 'snowflake') AS kind, g.layout, s.last_value, s.durable_bound, s.lead,
 		   coalesce(s.issued, 0) AS issued,
 		   coalesce(s.reservations, 0) AS reservations,
 		   coalesce(s.waits, 0) AS waits,
 		   coalesce(s.clock_steps_back, 0) AS clock_steps_back,
 		   coalesce(s.foreign_ids, 0) AS foreign_ids
-	  FROM seqgen.generator g LEFT JOIN seqgen.generator_state() s ON s.generator::oid = g.generator::oid;
+	  FROM seqgen.generator g FULL JOIN seqgen.generator_state() s ON s.generator::oid = g.generator::oid;
 
 COMMENT ON VIEW seqgen.stat_generator IS 'generators of this database, and what they did since the server started';
 COMMENT ON COLUMN seqgen.stat_generator.foreign_ids
@@ -1348,3 +1351,19 @@ GRANT EXECUTE ON FUNCTION seqgen.generator_state(), seqgen.backend_state() TO pg
 
 -- as pg_stat_reset()
 REVOKE EXECUTE ON FUNCTION seqgen.stat_reset(regclass), seqgen.stat_reset() FROM PUBLIC;
+
+
+--
+-- doctor: what is wrong, and what to do
+--
+
+CREATE FUNCTION seqgen.doctor(OUT check_name text, OUT verdict text, OUT detail text, OUT hint text)
+	RETURNS SETOF record
+	AS 'MODULE_PATHNAME', 'sg_doctor' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE ROWS 12;
+
+COMMENT ON FUNCTION seqgen.doctor()
+	IS 'checks of the server and of this database''s generators, with a verdict (off, ok, unknown, warning, failed) and what to do';
+
+-- it tells of all generators and of other servers
+REVOKE EXECUTE ON FUNCTION seqgen.doctor() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION seqgen.doctor() TO pg_monitor;

@@ -75,20 +75,39 @@ sg_clock_elapsed(void)
 	return clock_read(ELAPSED_CLOCK);
 }
 
+/* a maximum error of the kernel's from which on it bounds nothing, in us */
+#define UNBOUNDED_ERROR		INT64CONST(16000000)
+
+SgClockState
+sg_clock_state(int64 *max_error)
+{
+#ifdef __linux__
+	struct timex tx = {0};
+	int			state;
+
+	/* a reading that a test has shifted is nobody's but the test's */
+	if (sg_debug_clock_offset_us != 0)
+		return SG_CLOCK_SHIFTED;
+	state = ntp_adjtime(&tx);
+	if (state < 0)
+		return SG_CLOCK_UNKNOWN;
+	*max_error = tx.maxerror;
+	if (state == TIME_ERROR || (tx.status & STA_UNSYNC) != 0 ||
+		tx.maxerror >= UNBOUNDED_ERROR)
+		return SG_CLOCK_UNSYNCHRONIZED;
+	return SG_CLOCK_SYNCHRONIZED;
+#else
+	return sg_debug_clock_offset_us != 0 ? SG_CLOCK_SHIFTED : SG_CLOCK_UNKNOWN;
+#endif
+}
+
 /* Does the kernel say that something keeps the clock right? */
 static bool
 clock_synchronized(void)
 {
-#ifdef __linux__
-	struct timex tx = {0};
+	int64		max_error;
 
-	/* a reading that a test has shifted is nobody's but the test's */
-	if (sg_debug_clock_offset_us != 0)
-		return false;
-	return ntp_adjtime(&tx) != TIME_ERROR && (tx.status & STA_UNSYNC) == 0;
-#else
-	return false;
-#endif
+	return sg_clock_state(&max_error) == SG_CLOCK_SYNCHRONIZED;
 }
 
 /* The pure rule: how far did the clock jump, in us?  Negative is a step back. */

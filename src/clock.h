@@ -26,6 +26,19 @@ extern int64 sg_clock_elapsed(void);
  */
 extern void sg_clock_check(int64 now);
 
+/* What the kernel says of the clock. */
+typedef enum SgClockState
+{
+	SG_CLOCK_UNKNOWN,			/* it does not say */
+	SG_CLOCK_SHIFTED,			/* seqgen.debug_clock_offset is not zero */
+	SG_CLOCK_UNSYNCHRONIZED,	/* nothing keeps it right, or its error is not
+								 * bounded */
+	SG_CLOCK_SYNCHRONIZED,
+} SgClockState;
+
+/* If it is synchronized, *max_error is how far off it is at most, in us. */
+extern SgClockState sg_clock_state(int64 *max_error);
+
 /* Between microseconds since the Unix epoch and a timestamp. */
 #define SG_UNIX_EPOCH_OFFSET \
 	((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)

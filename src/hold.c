@@ -294,6 +294,15 @@ place_note(SgLedgerState *state, const Place *here)
 	state->timeline = here->timeline;
 }
 
+/* Do nodes know the ledger's id already, from leases? */
+static bool
+lease_served_here(const SgLedgerState *state, const Place *here)
+{
+	return state->lease_generation > 0 &&
+		state->lease_system_identifier == here->system_identifier &&
+		state->lease_database == here->database;
+}
+
 static void
 lock_ledger(void)
 {
@@ -378,9 +387,9 @@ ledger_take_up(const Place *here, Verdict verdict)
 	SgLedgerState *state = ledger_begin(&page);
 
 	place_note(state, here);
-	if (verdict == VERDICT_BEGIN)
+	if (verdict == VERDICT_BEGIN && !lease_served_here(state, here))
 		state->id = *DatumGetUUIDP(id);
-	else
+	if (verdict != VERDICT_BEGIN)
 		state->epoch++;
 	(void) ledger_end(&page);
 }
@@ -706,7 +715,7 @@ sg_hold_lease_max_claim(const SgLedgerState *state)
 	return Max(state->lease_generation, MAX_NUMBER);
 }
 
-bool
+void
 sg_hold_lease_ahead(int64 generation, int64 clock, SgLedgerState *copy)
 {
 	int64		end;
@@ -715,7 +724,7 @@ sg_hold_lease_ahead(int64 generation, int64 clock, SgLedgerState *copy)
 	bool		news;
 
 	if (generation <= copy->lease_held_generation)
-		return false;
+		return;
 	end = sg_lease_hold_end(clock, Max(copy->lease_longest, sg_lease * USECS_PER_SEC),
 							sg_max_node_skew * USECS_PER_SEC);
 	state = ledger_begin(&page);
@@ -726,7 +735,6 @@ sg_hold_lease_ahead(int64 generation, int64 clock, SgLedgerState *copy)
 	XLogFlush(ledger_end(&page));
 	if (news)
 		lease_log_hold(copy, clock, "A node knows of a lease that the registry does not, so the registry is an older state.");
-	return news;
 }
 
 int64

@@ -111,9 +111,9 @@ extern void sg_hold_lease_foresee(int64 clock, SgLedgerState *state);
 
 /*
  * A node knows a generation that the registry does not: a hold begins, if that
- * is news.  Later generations are larger.  Returns true if it is news.
+ * is news.  Copies the state after that, whose generation is not below it.
  */
-extern bool sg_hold_lease_ahead(int64 generation, int64 clock, SgLedgerState *state);
+extern void sg_hold_lease_ahead(int64 generation, int64 clock, SgLedgerState *state);
 
 /* The largest generation that a node may claim to know. */
 extern int64 sg_hold_lease_max_claim(const SgLedgerState *state);

@@ -77,7 +77,7 @@ int64
 sg_lease_hold_end(int64 coordinator_clock, int64 longest, int64 max_skew)
 {
 	max_skew = Max(max_skew, 0);
-	return sum(coordinator_clock, sum(Max(longest, 0), sum(max_skew, max_skew)));
+	return sum(sum(sum(coordinator_clock, Max(longest, 0)), max_skew), max_skew);
 }
 
 bool

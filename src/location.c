@@ -129,18 +129,12 @@ field_time(HeapTuple tuple, AttrNumber column, TupleDesc desc, TimestampTz if_nu
 	return isnull ? if_null : DatumGetTimestampTz(value);
 }
 
-/* The row before a moment, or at it, and the beginning of the one after it. */
-static void
-read_history(SgLocationLookup *lookup, Relation rel, Relation index,
-			 TimestampTz moment, Tenure *tenure)
+/* Rows of a number by the time at which they begin; the scan changes its keys. */
+static SysScanDesc
+begin_scan(const SgLocationLookup *lookup, Relation rel, Relation index, const Tenure *tenure,
+		   StrategyNumber strategy, RegProcedure procedure, TimestampTz moment)
 {
-	TupleDesc	desc = RelationGetDescr(rel);
 	ScanKeyData keys[4];
-	SysScanDesc scan;
-	HeapTuple	tuple;
-	TimestampTz until;
-	Datum		location;
-	bool		isnull;
 
 	ScanKeyInit(&keys[0], lookup->bits, BTEqualStrategyNumber, F_INT2EQ,
 				Int16GetDatum((int16) tenure->pool.bits));
@@ -148,18 +142,29 @@ read_history(SgLocationLookup *lookup, Relation rel, Relation index,
 				Int32GetDatum(tenure->pool.datacenter));
 	ScanKeyInit(&keys[2], lookup->number, BTEqualStrategyNumber, F_INT4EQ,
 				Int32GetDatum((int32) tenure->number));
+	ScanKeyInit(&keys[3], lookup->valid_from, strategy, procedure, TimestampTzGetDatum(moment));
+	return systable_beginscan_ordered(rel, index, NULL, 4, keys);
+}
 
-	ScanKeyInit(&keys[3], lookup->valid_from, BTGreaterStrategyNumber, F_TIMESTAMPTZ_GT,
-				TimestampTzGetDatum(moment));
-	scan = systable_beginscan_ordered(rel, index, NULL, 4, keys);
+/* The row before a moment, or at it, and the beginning of the one after it. */
+static void
+read_history(SgLocationLookup *lookup, Relation rel, Relation index,
+			 TimestampTz moment, Tenure *tenure)
+{
+	TupleDesc	desc = RelationGetDescr(rel);
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	TimestampTz until;
+	Datum		location;
+	bool		isnull;
+
+	scan = begin_scan(lookup, rel, index, tenure, BTGreaterStrategyNumber, F_TIMESTAMPTZ_GT, moment);
 	tuple = systable_getnext_ordered(scan, ForwardScanDirection);
 	if (HeapTupleIsValid(tuple))
 		tenure->until = field_time(tuple, lookup->valid_from, desc, DT_NOEND);
 	systable_endscan_ordered(scan);
 
-	ScanKeyInit(&keys[3], lookup->valid_from, BTLessEqualStrategyNumber, F_TIMESTAMPTZ_LE,
-				TimestampTzGetDatum(moment));
-	scan = systable_beginscan_ordered(rel, index, NULL, 4, keys);
+	scan = begin_scan(lookup, rel, index, tenure, BTLessEqualStrategyNumber, F_TIMESTAMPTZ_LE, moment);
 	tuple = systable_getnext_ordered(scan, BackwardScanDirection);
 	if (HeapTupleIsValid(tuple))
 	{

@@ -36,7 +36,9 @@
  * The asker is not trusted.  It is the holder of a number if its name (a uuid),
  * its login role and its identity are those of the row.  What it says of
  * numbers and generations that are not its own may lead to a hold, and to
- * nothing else.
+ * nothing else.  Two of whom everything is the same, as of a machine that was
+ * copied while it ran, are told apart by the generation: only one of them can
+ * have the newest.
  *
  *-------------------------------------------------------------------------
  */
@@ -67,9 +69,10 @@
 #include "hold.h"
 #include "registry_row.h"
 
-/* what is taken of the asker's texts, as the tables' CHECKs say */
+/* the longest texts that are taken, as the tables' CHECKs say */
 #define MAX_IDENTITY	200
 #define MAX_LOCATION	64
+#define MAX_NAME		64
 
 #define MIN_BITS		2
 #define MAX_BITS		30
@@ -79,7 +82,8 @@ typedef struct Request
 {
 	SgPool		pool;
 	int			number;			/* 0 for none */
-	int64		generation;		/* that the node knows, or 0 */
+	int64		generation;		/* that the node knows, of the number if it
+								 * names one, or 0 */
 	pg_uuid_t	node;
 	pg_uuid_t	running;
 	pg_uuid_t	key;
@@ -169,10 +173,15 @@ is_same_server(const SgNodeRow *row, const Request *request)
 	}
 }
 
+/*
+ * Is it the same attempt?  Not if another life of the server makes it: then the
+ * key may have been copied together with all else that the server is.
+ */
 static bool
-is_same_key(const SgNodeRow *row, const Request *request)
+is_same_attempt(const SgNodeRow *row, const Request *request)
 {
-	return memcmp(&row->key, &request->key, sizeof(pg_uuid_t)) == 0;
+	return memcmp(&row->key, &request->key, sizeof(pg_uuid_t)) == 0 &&
+		memcmp(&row->running, &request->running, sizeof(pg_uuid_t)) == 0;
 }
 
 /* Where and who a holder is, for a message, palloc'd. */
@@ -239,8 +248,8 @@ grant_renewal(const Request *request, SgNodeRow *row, Answer *answer_to)
 	{
 		int64		from = Max(row->from, now);
 
-		sg_registry_history_close(&row->pool, row->number, from);
-		sg_registry_history_insert(row, from);
+		sg_registry_history_close(&answer_to->state.id, &row->pool, row->number, from);
+		sg_registry_history_insert(&answer_to->state.id, row, from);
 		sg_registry_history_end();
 	}
 	if (!sg_registry_renew(row, now))
@@ -267,8 +276,8 @@ grant_number(const Request *request, SgNodeRow *row, bool is_new, int64 ended, A
 	row->generation = sg_hold_lease_count(answer_to->clock, request->pool.bits > 0 ? row->until : 0,
 										  &answer_to->state);
 	if (!is_new)
-		sg_registry_history_close(&row->pool, row->number, ended);
-	sg_registry_history_insert(row, row->from);
+		sg_registry_history_close(&answer_to->state.id, &row->pool, row->number, ended);
+	sg_registry_history_insert(&answer_to->state.id, row, row->from);
 	sg_registry_history_end();
 	if (is_new)
 		sg_registry_insert(row, answer_to->clock);
@@ -302,7 +311,7 @@ renewal_judge(const Request *request, const SgNodeRow *row, bool was_holder, int
 {
 	if (!is_holder(row, request))
 		return was_holder ? RENEWAL_OVER : RENEWAL_CONFLICT;
-	if (request->generation < row->generation && is_same_key(row, request))
+	if (request->generation < row->generation && is_same_attempt(row, request))
 		return RENEWAL_AGAIN;
 	if (row->released)
 		return RENEWAL_OVER;
@@ -341,12 +350,12 @@ serve_renewal(const Request *request, Answer *answer_to)
 	}
 	found = sg_registry_read(&request->pool, request->number, &row);
 	if (request->generation > (found ? row.generation : 0))
-		(void) sg_hold_lease_ahead(request->generation, answer_to->clock, &answer_to->state);
+		sg_hold_lease_ahead(request->generation, answer_to->clock, &answer_to->state);
 	if (!found)
 		return false;
 
-	was_holder = sg_registry_history_knows(&request->pool, request->number,
-										   request->generation, &request->node);
+	was_holder = sg_registry_history_knows(&answer_to->state.id, &request->pool,
+										   request->number, request->generation, &request->node);
 	switch (renewal_judge(request, &row, was_holder, answer_to->clock))
 	{
 		case RENEWAL_GRANTED:
@@ -399,7 +408,7 @@ serve_new(const Request *request, Answer *answer_to)
 		return;
 	}
 	if (sg_registry_read_by_key(&request->pool, &request->key, &row) &&
-		is_holder(&row, request) && !row.released &&
+		is_holder(&row, request) && is_same_attempt(&row, request) && !row.released &&
 		sg_lease_may_renew(row.until, now, row.length, max_skew()))
 	{
 		grant_again(&row, answer_to);
@@ -430,12 +439,6 @@ serve_new(const Request *request, Answer *answer_to)
 static void
 serve_leased(const Request *request, Answer *answer_to)
 {
-	sg_hold_lease_check(answer_to->clock, &answer_to->state);
-	answer_to->has_state = true;
-	if (request->generation > sg_hold_lease_max_claim(&answer_to->state))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("generation of a node number is out of range")));
 	if (request->number > 0 && serve_renewal(request, answer_to))
 		return;
 	serve_new(request, answer_to);
@@ -458,8 +461,6 @@ serve_own(const Request *request, Answer *answer_to)
 	SgNodeRow	row;
 	bool		found;
 
-	sg_hold_state(&answer_to->state);
-	answer_to->has_state = true;
 	if (sg_node_own_number(&ours) != SG_NODE_NONE && ours == request->number)
 	{
 		answer(answer_to, "refused",
@@ -526,6 +527,26 @@ is_ourselves(const Request *request)
 		identity.database == MyDatabaseId;
 }
 
+/*
+ * Is the registry what it was when it answered last, as far as it and the asker
+ * know?  If not, a hold begins, and later generations are larger than any that
+ * the asker knows.
+ */
+static void
+take_up(const Request *request, Answer *answer_to)
+{
+	int64		known = Max(request->generation, request->seen);
+
+	sg_hold_lease_check(answer_to->clock, &answer_to->state);
+	answer_to->has_state = true;
+	if (known > sg_hold_lease_max_claim(&answer_to->state))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("generation or serial of a request is out of range")));
+	if (known > answer_to->state.lease_generation)
+		sg_hold_lease_ahead(known, answer_to->clock, &answer_to->state);
+}
+
 /* A node's clock, which may be any number, for a message. */
 static char *
 clock_text(int64 clock)
@@ -560,6 +581,7 @@ request_serve(const Request *request, Answer *answer_to)
 						sg_max_node_skew));
 		return;
 	}
+	take_up(request, answer_to);
 	if (request->pool.bits == 0)
 		serve_own(request, answer_to);
 	else
@@ -625,13 +647,16 @@ number_argument(FunctionCallInfo fcinfo, int argno, Request *request)
 static void
 generation_argument(FunctionCallInfo fcinfo, int argno, Request *request)
 {
-	if (request->pool.bits == 0 || request->number == 0)
-		return;
-	if (PG_ARGISNULL(argno) || PG_GETARG_INT64(argno) < 1)
+	if (!PG_ARGISNULL(argno))
+		request->generation = PG_GETARG_INT64(argno);
+	if (request->generation < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("generation of a node number must not be negative")));
+	if (request->generation == 0 && request->pool.bits > 0 && request->number > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("a node number that is to be renewed needs its generation")));
-	request->generation = PG_GETARG_INT64(argno);
 }
 
 static void
@@ -688,7 +713,7 @@ sg_node_request(PG_FUNCTION_ARGS)
 	request_read(fcinfo, &request);
 	request_serve(&request, &answer_to);
 	if (answer_to.lease.number > 0)
-		lines = sg_registry_history_lines(request.seen);
+		lines = sg_registry_history_lines(&answer_to.state.id, request.seen);
 
 	values[0] = CStringGetTextDatum(answer_to.status);
 	nulls[1] = nulls[2] = nulls[3] = nulls[4] = (answer_to.lease.number == 0);
@@ -820,6 +845,10 @@ sg_node_rename(PG_FUNCTION_ARGS)
 	check_number_argument(fcinfo);
 	row_argument(fcinfo, 2, &row);
 	row.name = PG_ARGISNULL(1) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(1));
+	if (row.name != NULL && (row.name[0] == '\0' || strlen(row.name) > MAX_NAME))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("name of a node must have between 1 and %d bytes", MAX_NAME)));
 	check_changed(sg_registry_rename(&row), &row);
 	PG_RETURN_VOID();
 }

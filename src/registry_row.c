@@ -68,13 +68,14 @@
 #define Natts_node				19
 
 /* columns of seqgen.node_history */
-#define Anum_history_serial		1
-#define Anum_history_bits		2
-#define Anum_history_datacenter 3
-#define Anum_history_number		4
-#define Anum_history_node		5
-#define Anum_history_location	7
-#define Anum_history_valid_from 9
+#define Anum_history_ledger		1
+#define Anum_history_serial		2
+#define Anum_history_bits		3
+#define Anum_history_datacenter 4
+#define Anum_history_number		5
+#define Anum_history_node		6
+#define Anum_history_location	8
+#define Anum_history_valid_from 10
 
 /* lines that are told at once */
 #define MAX_LINES		200
@@ -587,39 +588,59 @@ sg_registry_history_end(void)
 }
 
 void
-sg_registry_history_insert(const SgNodeRow *row, int64 from)
+sg_registry_history_insert(const pg_uuid_t *ledger, const SgNodeRow *row, int64 from)
 {
 	static SgStatement insert = {
-		"INSERT INTO seqgen.node_history (serial, bits, datacenter, number, node, name,"
-		" location, generation, valid_from) VALUES ($10, $1, $2, $3, $4, $8, $9, $10, $15)",
-		ROW_PARAMS, ROW_TYPES, NULL
+		"INSERT INTO seqgen.node_history (ledger_id, serial, bits, datacenter, number, node,"
+		" name, location, generation, valid_from)"
+		" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $2, $9)",
+		9, {UUIDOID, INT8OID, INT2OID, INT4OID, INT4OID, UUIDOID, TEXTOID, TEXTOID, TIMESTAMPTZOID}, NULL
+	};
+	Datum		values[9] = {
+		UUIDPGetDatum(ledger),
+		Int64GetDatum(row->generation),
+		Int16GetDatum((int16) row->pool.bits),
+		Int32GetDatum(row->pool.datacenter),
+		Int32GetDatum(row->number),
+		UUIDPGetDatum(&row->node),
+		row->name ? CStringGetTextDatum(row->name) : (Datum) 0,
+		CStringGetTextDatum(row->location),
+		TimestampTzGetDatum(sg_unix_to_timestamp(from)),
 	};
 
-	(void) row_write(&insert, row, from);
+	(void) sg_allocation_execute(&insert, values, row->name ? NULL : "      n  ");
 }
 
 void
-sg_registry_history_close(const SgPool *pool, int number, int64 until)
+sg_registry_history_close(const pg_uuid_t *ledger, const SgPool *pool, int number, int64 until)
 {
 	static SgStatement update = {
 		"UPDATE seqgen.node_history SET valid_until = $4 WHERE bits OPERATOR(pg_catalog.=) $1"
 		" AND datacenter OPERATOR(pg_catalog.=) $2 AND number OPERATOR(pg_catalog.=) $3"
-		" AND valid_until IS NULL",
-		4, {INT2OID, INT4OID, INT4OID, TIMESTAMPTZOID}, NULL
+		" AND valid_until IS NULL AND ledger_id OPERATOR(pg_catalog.=) $5",
+		5, {INT2OID, INT4OID, INT4OID, TIMESTAMPTZOID, UUIDOID}, NULL
 	};
-	Datum		values[4] = {
+	Datum		values[5] = {
 		Int16GetDatum((int16) pool->bits),
 		Int32GetDatum(pool->datacenter),
 		Int32GetDatum(number),
 		TimestampTzGetDatum(sg_unix_to_timestamp(until)),
+		UUIDPGetDatum(ledger),
 	};
 
 	(void) sg_allocation_execute(&update, values, NULL);
 }
 
+static bool
+uuid_equal(Datum value, const pg_uuid_t *uuid)
+{
+	return memcmp(DatumGetUUIDP(value), uuid, sizeof(pg_uuid_t)) == 0;
+}
+
 /* The newest row whose serial is not above the generation tells who it was. */
 bool
-sg_registry_history_knows(const SgPool *pool, int number, int64 generation, const pg_uuid_t *node)
+sg_registry_history_knows(const pg_uuid_t *ledger, const SgPool *pool, int number,
+						  int64 generation, const pg_uuid_t *node)
 {
 	OrderedScan scan;
 	ScanKeyData keys[3];
@@ -637,10 +658,10 @@ sg_registry_history_knows(const SgPool *pool, int number, int64 generation, cons
 		tuple = systable_getnext_ordered(scan.scan, BackwardScanDirection);
 		if (!HeapTupleIsValid(tuple))
 			break;
-		if (DatumGetInt64(heap_getattr(tuple, Anum_history_serial, desc, &isnull)) > generation)
+		if (!uuid_equal(heap_getattr(tuple, Anum_history_ledger, desc, &isnull), ledger) ||
+			DatumGetInt64(heap_getattr(tuple, Anum_history_serial, desc, &isnull)) > generation)
 			continue;
-		known = memcmp(DatumGetUUIDP(heap_getattr(tuple, Anum_history_node, desc, &isnull)),
-					   node, sizeof(pg_uuid_t)) == 0;
+		known = uuid_equal(heap_getattr(tuple, Anum_history_node, desc, &isnull), node);
 		break;
 	}
 	scan_end(&scan);
@@ -671,24 +692,26 @@ append_line(StringInfo lines, TupleTableSlot *slot)
  * changing, as its end is noted, is shown twice: as it was, and as it may be.
  */
 char *
-sg_registry_history_lines(int64 seen)
+sg_registry_history_lines(const pg_uuid_t *ledger, int64 seen)
 {
 	Relation	rel = table_open(sg_catalog_relation("node_history"), AccessShareLock);
 	Relation	index = index_open(get_relname_relid("node_history_pkey", RelationGetNamespace(rel)),
 								   AccessShareLock);
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
 	StringInfoData lines;
-	ScanKeyData key;
+	ScanKeyData keys[2];
 	SnapshotData snapshot;
 	IndexScanDesc scan;
 	int64		last = seen;
 	int			count = 0;
 
 	initStringInfo(&lines);
-	ScanKeyInit(&key, 1, BTGreaterStrategyNumber, F_INT8GT, Int64GetDatum(seen));
+	/* columns of the index */
+	ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_UUID_EQ, UUIDPGetDatum(ledger));
+	ScanKeyInit(&keys[1], 2, BTGreaterStrategyNumber, F_INT8GT, Int64GetDatum(seen));
 	InitDirtySnapshot(snapshot);
-	scan = IndexBeginScan(rel, index, &snapshot, 1);
-	index_rescan(scan, &key, 1, NULL, 0);
+	scan = IndexBeginScan(rel, index, &snapshot, 2);
+	index_rescan(scan, keys, 2, NULL, 0);
 	while (count < MAX_LINES && index_getnext_slot(scan, ForwardScanDirection, slot))
 	{
 		bool		isnull;

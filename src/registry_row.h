@@ -92,21 +92,26 @@ extern void sg_registry_note_conflict(const SgPool *pool, int number);
 extern void sg_registry_history_begin(void);
 extern void sg_registry_history_end(void);
 
-/* Begin a holder's row of the history, with the generation as its serial. */
-extern void sg_registry_history_insert(const SgNodeRow *row, int64 from);
+/*
+ * Begin a holder's row of the history, with the generation as its serial.  The
+ * table may hold rows of another registry, from when this database was a node
+ * of it; ledger says which one is ours.
+ */
+extern void sg_registry_history_insert(const pg_uuid_t *ledger, const SgNodeRow *row, int64 from);
 
 /* End the row of the number's holder so far. */
-extern void sg_registry_history_close(const SgPool *pool, int number, int64 until);
+extern void sg_registry_history_close(const pg_uuid_t *ledger, const SgPool *pool, int number,
+									  int64 until);
 
 /* Was a node the holder of a number when a generation was the newest? */
-extern bool sg_registry_history_knows(const SgPool *pool, int number, int64 generation,
-									  const pg_uuid_t *node);
+extern bool sg_registry_history_knows(const pg_uuid_t *ledger, const SgPool *pool, int number,
+									  int64 generation, const pg_uuid_t *node);
 
 /*
  * Lines of the history above a serial, for nodes that keep a copy: at most 200,
  * palloc'd; NULL if there are none.  A line is never told before one of a lower
  * serial that may still show up.
  */
-extern char *sg_registry_history_lines(int64 seen);
+extern char *sg_registry_history_lines(const pg_uuid_t *ledger, int64 seen);
 
 #endif							/* SEQGEN_REGISTRY_ROW_H */

@@ -16,7 +16,8 @@
  *	   machine went down.  The number is asked for anew, under a name and a key
  *	   of our own.
  *	3. A request is sent only after its key is committed, and repeated with that
- *	   key until it is answered.
+ *	   key until it is answered, or the server is restarted: of two that were
+ *	   resumed from one image, only one must get the answer.
  *	4. An answer that does not fit (tenure_rule.c) changes nothing but what
  *	   people are told.
  *	5. A window that we hold is used to its end, whatever the coordinator says,
@@ -77,7 +78,7 @@
 /* clocks may step, so the worker looks at them this often at least, in ms */
 #define LONGEST_SLEEP		60000
 
-/* what ids run ahead of the clock is no reason to renew more often, in parts */
+/* for ids that are ahead of the clock a lease is renewed so often at most */
 #define RENEWALS_PER_LEASE	20
 
 /* lines of the registry that come with an answer */
@@ -130,7 +131,8 @@ typedef struct Tenancy
 								 * when what is held has ended */
 	int64		asking_since;	/* uptime, us; 0 if nothing is wanted */
 	int64		rest_until;		/* uptime, us */
-	int64		renew_from;		/* uptime, us: not before that */
+	int64		renew_from;		/* uptime, us: not before that for ids that
+								 * are ahead of the clock */
 	int			failures;		/* in a row */
 	Denial		denial;			/* the newest, and what to tell those who wait */
 	int			error;			/* 0 if it may come right soon */
@@ -451,6 +453,23 @@ tenancy_begin(Tenancy *t, int64 number)
 	sg_tenure_put(row);
 }
 
+/*
+ * A request that was under way before a restart is another one now, in a
+ * transaction: somebody who was copied with it may repeat it, too.
+ */
+static void
+tenancy_change_key(Tenancy *t)
+{
+	SgTenure   *row = &t->row;
+
+	if (!row->asking || uuid_equal(&row->running, sg_identity_incarnation()))
+		return;
+	row->key = uuid_draw();
+	if (row->state != SG_TENURE_HELD)
+		row->running = *sg_identity_incarnation();
+	sg_tenure_put(row);
+}
+
 /* What a generation was counted by is not known any more. */
 static void
 tenure_forget_ledger(SgTenure *row)
@@ -478,7 +497,9 @@ tenancy_load(Tenancy *t, int64 number, bool begin)
 	else
 		memset(&t->row, 0, sizeof(SgTenure));
 	ours = match == SG_IDENTITY_SAME && (number == 0 || t->row.lease.number == number);
-	if (!ours && begin)
+	if (ours)
+		tenancy_change_key(t);
+	else if (begin)
 	{
 		if (match != SG_IDENTITY_SAME && match != SG_IDENTITY_REBOOTED)
 			tenure_forget_ledger(&t->row);
@@ -849,6 +870,19 @@ answer_mirror(Tenancy *t, const SgRemoteAnswer *answer)
 	t->more = count == ENTRIES_PER_ANSWER;
 }
 
+/* How far are the clocks apart, if the answer took as long each way? */
+static void
+answer_note_skew(const SgRemoteAnswer *answer)
+{
+	int64		theirs;
+	int64		ours = call.clock + (sg_clock_now() - call.clock) / 2;
+	bool		isnull;
+
+	if (sg_remote_int64(answer, ANSWER_CLOCK, &theirs, &isnull) && !isnull &&
+		theirs >= 0 && ours >= 0)
+		sg_worker_note_skew(theirs - ours);
+}
+
 static void
 answer_row(Tenancy *t, const SgRemoteAnswer *answer)
 {
@@ -863,6 +897,7 @@ answer_row(Tenancy *t, const SgRemoteAnswer *answer)
 		return;
 	}
 	sg_remote_text(answer, ANSWER_MESSAGE, message);
+	answer_note_skew(answer);
 	hold = strcmp(status, "hold") == 0;
 	if (strcmp(status, "granted") == 0)
 		answer_granted(t, answer);
@@ -939,26 +974,27 @@ renewal_moved(bool own_changed)
 static bool
 tenancy_wants(const Tenancy *t)
 {
+	int64		until = t->row.lease.until;
+	int64		length = t->row.length;
+
 	if (t->replaced)
 		return false;
 	return !t->sure || t->row.asking || t->more ||
-		(sg_clock_elapsed() >= t->renew_from &&
-		 sg_lease_is_due(pool_id_time(t), t->row.lease.until, t->row.length));
+		sg_lease_is_due(sg_clock_now(), until, length) ||
+		(sg_clock_elapsed() >= t->renew_from && sg_lease_is_due(pool_id_time(t), until, length));
 }
 
 /* When to look at a lease again that is not to be renewed yet, in ms. */
 static long
 ms_until_due(const Tenancy *t)
 {
-	int64		left;
+	int64		at = t->replaced ? t->row.lease.until :
+		sg_tenure_renew_at(t->row.lease.until, t->row.length);
+	int64		left = at - sg_clock_now();
 
-	if (t->replaced)
-		left = t->row.lease.until - sg_clock_now();
-	else
-		left = sg_tenure_renew_at(t->row.lease.until, t->row.length) - pool_id_time(t);
-
-	left = Max(left / 1000 + 1, ms_until(t->renew_from));
-	return (long) Min(left, LONGEST_SLEEP);
+	if (!t->replaced)
+		left = Min(left, Max(at - pool_id_time(t), t->renew_from - sg_clock_elapsed()));
+	return (long) Min(Max(left, 0) / 1000 + 1, LONGEST_SLEEP);
 }
 
 /* Get an answer; returns when to come again, in ms. */

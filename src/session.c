@@ -187,6 +187,7 @@ static void
 session_failed(void)
 {
 	session_lose(sg_remote_error());
+	sg_worker_note_failure(session.failure);
 	session.connect_at = sg_clock_elapsed() +
 		Min(FIRST_REST << Min(session.failures, 10), LONGEST_REST);
 	session.failures++;
@@ -240,6 +241,7 @@ session_error(ErrorData *error)
 	session.known = 0;
 	session_set_problem(error->message ? error->message : "");
 	session_lose(session.problem);
+	sg_worker_note_failure(session.problem);
 }
 
 static bool
@@ -319,6 +321,7 @@ sg_session_deliver(const SgCaller *caller)
 	if (session.asking == caller && sg_remote_poll() == SG_REMOTE_ANSWERED)
 	{
 		session.asking = NULL;
+		sg_worker_note_answer();
 		caller->answered(sg_remote_answer(), NULL);
 	}
 	else if (c->lost)

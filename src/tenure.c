@@ -22,6 +22,7 @@
 
 #include "clock.h"
 #include "query.h"
+#include "allocation.h"
 #include "tenure.h"
 
 static const char *const state_names[] = {
@@ -216,5 +217,5 @@ sg_tenure_mirror(const pg_uuid_t *ledger_id, const SgTenureEntry *entry)
 		TimestampTzGetDatum(sg_unix_to_timestamp(entry->valid_from)),
 	};
 
-	(void) sg_query_execute(&insert, values, NULL);
+	(void) sg_allocation_execute(&insert, values, NULL);
 }

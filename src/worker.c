@@ -33,6 +33,7 @@
 #include "commands/dbcommands.h"
 #include "commands/defrem.h"
 #include "commands/extension.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "pgstat.h"
@@ -68,8 +69,9 @@
 /* duties that can be registered */
 #define MAX_DUTIES			4
 
-/* after an error a duty is run again, in ms */
+/* after an error a duty is run again, in ms; and not before that, in us */
 #define REST_AFTER_ERROR	1000
+#define LEAST_REST			INT64CONST(200000)
 
 /*
  * What somebody else has locked is tried again later; so soon that nobody else
@@ -87,6 +89,7 @@ typedef struct WorkerEntry
 	bool		stop;			/* it shall end */
 	int64		watch_until;	/* until then (uptime, us) it looks again
 								 * every now and then */
+	SgContact	contact;
 } WorkerEntry;
 
 typedef struct WorkerTable
@@ -99,6 +102,7 @@ typedef struct Duty
 {
 	const SgWorkerDuty *duty;
 	bool		started;		/* in the worker */
+	int64		rest_until;		/* uptime, us: after an error */
 } Duty;
 
 static WorkerTable *table = NULL;
@@ -303,6 +307,49 @@ sg_worker_pid(void)
 	return pid;
 }
 
+void
+sg_worker_note_answer(void)
+{
+	LWLockAcquire(worker_lock(), LW_EXCLUSIVE);
+	my_entry->contact.heard_at = sg_clock_now();
+	my_entry->contact.failed_at = 0;
+	LWLockRelease(worker_lock());
+}
+
+void
+sg_worker_note_failure(const char *message)
+{
+	LWLockAcquire(worker_lock(), LW_EXCLUSIVE);
+	my_entry->contact.failed_at = sg_clock_now();
+	strlcpy(my_entry->contact.failure, message,
+			pg_mbcliplen(message, strlen(message), SG_CONTACT_SIZE - 1) + 1);
+	LWLockRelease(worker_lock());
+}
+
+void
+sg_worker_note_skew(int64 skew)
+{
+	LWLockAcquire(worker_lock(), LW_EXCLUSIVE);
+	my_entry->contact.has_skew = true;
+	my_entry->contact.skew = skew;
+	LWLockRelease(worker_lock());
+}
+
+bool
+sg_worker_contact(SgContact *contact)
+{
+	WorkerEntry *entry;
+	bool		runs;
+
+	LWLockAcquire(worker_lock(), LW_SHARED);
+	entry = worker_find(MyDatabaseId);
+	runs = entry != NULL && entry->pid != 0;
+	if (runs)
+		*contact = entry->contact;
+	LWLockRelease(worker_lock());
+	return runs;
+}
+
 
 /*
  * The worker itself
@@ -441,12 +488,17 @@ worker_look(MemoryContext context, bool *failed)
 	return there;
 }
 
-/* Start a duty, unless that is done, and run it.  Returns what that returns. */
+/*
+ * Start a duty, unless that is done, and run it.  Returns what that returns.
+ * One that fails each time fails no more often for what the others do.
+ */
 static long
 worker_run_duty(Duty *d, MemoryContext context)
 {
 	volatile long wait = REST_AFTER_ERROR;
 
+	if (sg_clock_elapsed() < d->rest_until)
+		return sg_worker_ms_until(d->rest_until);
 	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
@@ -462,6 +514,7 @@ worker_run_duty(Duty *d, MemoryContext context)
 	PG_CATCH();
 	{
 		worker_recover(d->duty, context);
+		d->rest_until = sg_clock_elapsed() + LEAST_REST;
 	}
 	PG_END_TRY();
 	MemoryContextReset(context);

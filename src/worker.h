@@ -8,6 +8,8 @@
 #ifndef SEQGEN_WORKER_H
 #define SEQGEN_WORKER_H
 
+#define SG_CONTACT_SIZE		256
+
 /*
  * Something that a worker does.  All of it runs outside of transactions.  start,
  * run and stop may raise errors: the worker aborts what transaction there is,
@@ -74,6 +76,25 @@ extern void sg_worker_nudge(void);
 
 /* Its process id, 0 if it does not run. */
 extern int	sg_worker_pid(void);
+
+/* What a worker knows of the coordinator.  Times are us since the Unix epoch. */
+typedef struct SgContact
+{
+	int64		heard_at;		/* the last answer; 0 for none */
+	int64		failed_at;		/* since then; 0 if it did not */
+	char		failure[SG_CONTACT_SIZE];	/* how, if it did */
+	bool		has_skew;
+	int64		skew;			/* by how much the coordinator's clock is ahead
+								 * of ours, as told last, us */
+} SgContact;
+
+/* To be called by duties. */
+extern void sg_worker_note_answer(void);
+extern void sg_worker_note_failure(const char *message);
+extern void sg_worker_note_skew(int64 skew);
+
+/* The same from elsewhere; false if the worker of this database does not run. */
+extern bool sg_worker_contact(SgContact *contact);
 
 extern void sg_worker_init(void);
 

@@ -63,6 +63,52 @@ SELECT snowflake_decode(1, 'pg_class'::regclass);
 SELECT snowflake_decode(1, 4294967295::oid::regclass);
 
 --
+-- Where ids were drawn, by the registry of node numbers: whoever had the number
+-- at the id's time
+--
+CREATE FUNCTION sf_id(moment timestamptz, node integer, layout text DEFAULT 'default') RETURNS bigint LANGUAGE SQL
+	RETURN snowflake_min(moment, layout) + (node::bigint << (SELECT sequence_bits FROM seqgen.layout l WHERE l.name = layout));
+BEGIN;
+ALTER TABLE seqgen.node_history DISABLE TRIGGER node_guard;
+INSERT INTO seqgen.node_history
+	(ledger_id, serial, bits, datacenter, number, node, location, generation, valid_from, valid_until) VALUES
+	('00000000-0000-0000-0000-000000000001', 1, 10, -1, 600, gen_random_uuid(), '1/1/1', 1, '2025-06-01', '2025-07-01'),
+	('00000000-0000-0000-0000-000000000001', 2, 10, -1, 600, gen_random_uuid(), '2/2/2', 2, '2025-08-01', NULL),
+	('00000000-0000-0000-0000-000000000001', 3, 10, -1, 600, gen_random_uuid(), '', 3, '2025-09-01', NULL),
+	('00000000-0000-0000-0000-000000000001', 4, 10, -1, 664, gen_random_uuid(), '3/3/3', 4, '2025-06-01', NULL),
+	('00000000-0000-0000-0000-000000000001', 5, 0, -1, 300, gen_random_uuid(), '4/4/4', 5, '-infinity', NULL),
+	('00000000-0000-0000-0000-000000000001', 6, 5, 5, 20, gen_random_uuid(), '5/5/5', 6, '2025-06-01', NULL),
+	('00000000-0000-0000-0000-000000000001', 7, 5, -1, 20, gen_random_uuid(), '6/6/6', 7, '2025-06-01', NULL);
+SELECT moment, ids.node, layout, d.node AS node_bits, d.datacenter, d.location
+  FROM (VALUES
+	('2025-05-31 23:59:59.999+00'::timestamptz, 600, 'default'),
+	('2025-06-01 00:00:00+00', 600, 'default'),
+	('2025-06-01 00:00:00+00', 664, 'default'),
+	('2025-06-30 23:59:59.999+00', 600, 'default'),
+	('2025-07-01 00:00:00+00', 600, 'default'),
+	('2025-07-31 23:59:59.999+00', 600, 'default'),
+	('2025-08-01 00:00:00+00', 600, 'pgedge'),
+	('2025-08-31 23:59:59.999+00', 600, 'default'),
+	('2025-09-01 00:00:00+00', 600, 'default'),
+	('2025-09-01 00:00:00+00', 601, 'default'),
+	('2025-06-01 00:00:00+00', 600, 'sonyflake'),
+	('2025-06-01 00:00:00+00', 300, 'default'),
+	('2025-06-01 00:00:00+00', 300, 'instagram'),
+	('2025-06-01 00:00:00+00', 0, 'default'),
+	('2025-06-01 00:00:00+00', 5 * 32 + 20, 'located'),
+	('2025-06-01 00:00:00+00', 6 * 32 + 20, 'located'),
+	('2025-06-01 00:00:00+00', 20, 'js53')) ids (moment, node, layout),
+	snowflake_decode(sf_id(moment, CASE layout WHEN 'sonyflake' THEN 0 ELSE ids.node END, layout) +
+					 CASE layout WHEN 'sonyflake' THEN ids.node ELSE 0 END, layout) d;
+-- whoever calls
+CREATE ROLE regress_seqgen_user;
+SET ROLE regress_seqgen_user;
+SELECT location FROM snowflake_decode(sf_id('2025-06-15', 600));
+SELECT count(*) FROM seqgen.node_history;
+ROLLBACK;
+DROP FUNCTION sf_id;
+
+--
 -- Ids of a time
 --
 SELECT snowflake_min('2025-01-02 00:00:00+00'), snowflake_max('2025-01-02 00:00:00+00');

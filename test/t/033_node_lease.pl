@@ -197,6 +197,7 @@ $number_a = draws_again($a, 'with the clock corrected it does');
 $a->safe_psql('postgres', 'DROP SERVER coordinator CASCADE');
 is(draw($a), $number_a, 'after DROP SERVER the lease is used to its end');
 step(70, $a, $b, $coordinator);
+$number_b = draws_again($b, 'the other node leases as before');
 draws_nothing($a, '55000', 'no foreign server names a coordinator',
 	'and not further', '30s');
 name_coordinator($a, $coordinator);
