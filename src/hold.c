@@ -610,7 +610,7 @@ static LeaseVerdict
 lease_judge(const SgLedgerState *state, const Place *here)
 {
 	bool		same_database = state->lease_system_identifier == here->system_identifier &&
-		state->lease_database == here->database;
+	state->lease_database == here->database;
 
 	if (same_database && state->lease_timeline == here->timeline)
 		return LEASE_GO_ON;
