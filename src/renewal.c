@@ -362,6 +362,30 @@ loaded_note(Loaded *item, int error, const char *message)
 }
 
 /*
+ * A number that nobody leases, but for generators whose layout has no such: it
+ * was checked when they were loaded, but a group of Citus can change.
+ */
+static void
+loaded_set_own(Loaded *item, const SgLease *lease, int error, const char *message)
+{
+	static const SgLease none = {0};
+	int64		largest = (INT64CONST(1) << (item->pool.bits - 1)) - 1;
+	char		too_large[SG_MESSAGE_SIZE];
+
+	if (lease->number <= largest)
+	{
+		loaded_set_lease(item, lease);
+		loaded_note(item, error, message);
+		return;
+	}
+	loaded_set_lease(item, &none);
+	snprintf(too_large, sizeof(too_large),
+			 "The node number of this database is %lld now, the largest of the layout that is not leased is %lld.",
+			 (long long) lease->number, (long long) largest);
+	loaded_note(item, ERRCODE_INVALID_PARAMETER_VALUE, too_large);
+}
+
+/*
  * The time that ids of a pool have got to: windows are of that time.  None are
  * drawn further ahead of the clock than max_lead.
  */
@@ -603,6 +627,11 @@ tenancy_push(Tenancy *t)
 
 		if (!loaded_is_of(item, t))
 			continue;
+		if (usable && by_hand(t))
+		{
+			loaded_set_own(item, &lease, t->error, t->message);
+			continue;
+		}
 		if (usable)
 			loaded_set_lease(item, &lease);
 		else if (refused || (!by_hand(t) && item->lease.until == PG_INT64_MAX))
@@ -1086,7 +1115,7 @@ renewal_push_own(int64 number)
 	SgLease		lease = {.number = number, .until = PG_INT64_MAX};
 
 	for (int i = 0; i < loaded.count; i++)
-		loaded_set_lease(&loaded.items[i], &lease);
+		loaded_set_own(&loaded.items[i], &lease, 0, "");
 }
 
 /* Is a generator the first of its pool? */

@@ -78,8 +78,8 @@ typedef struct SlotTable
 {
 	int			first_free;		/* or -1 */
 	int64		known_from;		/* us; 0 while nothing was ever entered: ids
-								 * of earlier times may be of the server's life
-								 * before, or of slots that left no trace */
+								 * of earlier times may be of the server's
+								 * life before, or of slots that left no trace */
 	SlotTrace	traces[TRACES];
 } SlotTable;
 
