@@ -97,7 +97,7 @@ duration_text(int64 us)
 		return psprintf("%.1f ms", (double) us / 1000);
 	if (us < 3 * SECS_PER_MINUTE * USECS_PER_SEC)
 		return psprintf("%.1f s", (double) us / USECS_PER_SEC);
-	return psprintf("%lld min", (long long) (us / USECS_PER_SEC / SECS_PER_MINUTE));
+	return psprintf("%.0f min", (double) us / USECS_PER_SEC / SECS_PER_MINUTE);
 }
 
 /* A text field of a row that SPI returned, copied to the given context. */
@@ -164,7 +164,8 @@ typedef struct LeaseRow
 	int			bits;			/* 0 for a number set by hand */
 	int64		number;			/* 0 if there is none */
 	char		state[NAMEDATALEN];
-	int64		until;			/* us since the Unix epoch; -1 if there is none */
+	int64		until;			/* us since the Unix epoch; -1 if there is
+								 * none */
 	int64		length;			/* us */
 	char	   *message;		/* NULL for none */
 } LeaseRow;

@@ -109,6 +109,7 @@
 #include "bound.h"
 #include "slot.h"
 #include "counter.h"
+#include "coordinator.h"
 #include "node.h"
 #include "window.h"
 #include "generator.h"
@@ -121,6 +122,9 @@
 
 /* who waits for a lease looks again after this long at the latest, in ms */
 #define LEASE_WAIT_STEP		500
+
+/* a session that reserves looks after the worker so often at most, in us */
+#define WORKER_INTERVAL		(INT64CONST(10) * USECS_PER_SEC)
 
 /* the least time between two warnings of a layout's end, in us of uptime */
 #define WARNING_INTERVAL	(INT64CONST(3600) * USECS_PER_SEC)
@@ -449,6 +453,26 @@ generator_wait_lease(SgGenerator *generator, int64 needed, uint32 serial)
 }
 
 /*
+ * Where a coordinator knows our number, the background worker has to run, also
+ * if nobody waits for it: to renew a lease long before it ends, and to register
+ * a number that is set.  It may have been ended; or the coordinator was named
+ * after the generator was loaded.
+ */
+static void
+generator_look_after_worker(const SgGenerator *generator)
+{
+	static int64 looked_at = PG_INT64_MIN / 2;
+	int64		now = sg_clock_elapsed();
+
+	if (generator->layout.node_bits == 0 || sg_generator_lease_wanted == NULL ||
+		now - looked_at < WORKER_INTERVAL)
+		return;
+	looked_at = now;
+	if (sg_coordinator_exists())
+		(void) sg_generator_lease_wanted();
+}
+
+/*
  * Reserve ticks at least up to the needed one.  On return limit has been
  * raised, by us or by somebody else; or false is returned, as the generator
  * had to wait for a number, and what is needed may be another tick now; or an
@@ -503,6 +527,7 @@ generator_reserve(SgGenerator *generator, int64 needed)
 	from = Max(sg_slot_last_tick(slot, layout->node_bits), tick_at(layout, now));
 	pg_atomic_write_u64(&slot->ahead, (uint64) (limit - Max(limit - from, 0) / 2));
 	warn_near_end(generator, limit);
+	generator_look_after_worker(generator);
 	return true;
 }
 

@@ -44,7 +44,8 @@
 /* From a row to the next one of the number; times are timestamps. */
 typedef struct Tenure
 {
-	SgPool		pool;			/* 0 bits for a number set by hand, -1 if unused */
+	SgPool		pool;			/* 0 bits for a number set by hand, -1 if
+								 * unused */
 	int64		number;
 	TimestampTz from;
 	TimestampTz until;

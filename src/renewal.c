@@ -88,6 +88,7 @@
 typedef struct Loaded
 {
 	Oid			relid;
+	SgLayout	layout;
 	SgPool		pool;
 	SgLease		lease;			/* that its slot has */
 	int64		id_time;		/* of its newest id, us since 1970 */
@@ -159,6 +160,8 @@ static SgIdentity me;
 static MemoryContext run_context = NULL;
 
 static const SgCaller caller;
+
+static const SgLease none = {0};
 
 static const Oid question_types[] = {
 	TEXTOID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, UUIDOID, TEXTOID, TEXTOID
@@ -287,6 +290,7 @@ loaded_add(SgSlot *slot, void *arg)
 		!sg_node_pool(&slot->layout, &item->pool))
 		return;
 	item->relid = slot->relid;
+	item->layout = slot->layout;
 	sg_slot_get_lease(slot, &item->lease, &serial);
 	item->error = sg_slot_lease_error(slot, item->message);
 	tick = sg_slot_last_tick(slot, slot->layout.node_bits);
@@ -340,7 +344,7 @@ loaded_set_lease(Loaded *item, const SgLease *lease)
 {
 	if (!lease_is_news(lease, &item->lease))
 		return;
-	(void) sg_slot_set_lease(item->relid, lease);
+	(void) sg_slot_set_lease(item->relid, &item->layout, lease);
 	item->lease = *lease;
 	if (lease->number != 0)
 	{
@@ -357,6 +361,28 @@ loaded_note(Loaded *item, int error, const char *message)
 	(void) sg_slot_note_lease(item->relid, error, message);
 	item->error = error;
 	strlcpy(item->message, message, sizeof(item->message));
+}
+
+/*
+ * A number that was set by hand.  It is looked at when a generator is loaded,
+ * but the group of Citus may be another one since.
+ */
+static bool
+loaded_set_own(Loaded *item, int64 number)
+{
+	SgLease		lease = {.number = number,.until = PG_INT64_MAX};
+	int64		largest = sg_layout_max_own_node(&item->layout);
+
+	if (number <= largest)
+	{
+		loaded_set_lease(item, &lease);
+		return true;
+	}
+	loaded_set_lease(item, &none);
+	loaded_note(item, ERRCODE_INVALID_PARAMETER_VALUE,
+				psprintf(_("node number %lld is too large for the layout, whose largest that is not leased is %lld"),
+						 (long long) number, (long long) largest));
+	return false;
 }
 
 /*
@@ -584,25 +610,22 @@ tenancy_deny(Tenancy *t, Denial denial, int error, const char *message)
 static void
 tenancy_push(Tenancy *t)
 {
-	static const SgLease none = {0};
-	SgLease		lease = t->row.lease;
 	bool		usable = t->sure || t->alone;
 	bool		refused = t->known && t->row.state == SG_TENURE_REFUSED;
 
-	if (by_hand(t))
-	{
-		lease.generation = 0;
-		lease.from = 0;
-		lease.until = PG_INT64_MAX;
-	}
 	for (int i = 0; i < loaded.count; i++)
 	{
 		Loaded	   *item = &loaded.items[i];
 
 		if (!loaded_is_of(item, t))
 			continue;
-		if (usable)
-			loaded_set_lease(item, &lease);
+		if (usable && by_hand(t))
+		{
+			if (!loaded_set_own(item, t->row.lease.number))
+				continue;
+		}
+		else if (usable)
+			loaded_set_lease(item, &t->row.lease);
 		else if (refused || (!by_hand(t) && item->lease.until == PG_INT64_MAX))
 			loaded_set_lease(item, &none);
 		loaded_note(item, t->error, t->message);
@@ -833,7 +856,11 @@ answer_denied(Tenancy *t, const char *status, const char *message)
 		tenancy_deny(t, DENIAL_HOLD, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
 					 psprintf(_("the coordinator grants no new number yet: %s"), message));
 	else if (strcmp(status, "wait") == 0)
+	{
+		/* of a number set by hand: somebody may be registering it just now */
 		tenancy_deny(t, DENIAL_WAIT, 0, psprintf(_("the coordinator says to wait: %s"), message));
+		return;
+	}
 	else
 	{
 		answer_wrong(t, _("It is of an unknown kind."));
@@ -1077,10 +1104,8 @@ tenancy_run(Tenancy *t, int64 number)
 static void
 renewal_push_own(int64 number)
 {
-	SgLease		lease = {.number = number, .until = PG_INT64_MAX};
-
 	for (int i = 0; i < loaded.count; i++)
-		loaded_set_lease(&loaded.items[i], &lease);
+		(void) loaded_set_own(&loaded.items[i], number);
 }
 
 /* Is a generator the first of its pool? */

@@ -78,8 +78,8 @@ typedef struct SlotTable
 {
 	int			first_free;		/* or -1 */
 	int64		known_from;		/* us; 0 while nothing was ever entered: ids
-								 * of earlier times may be of the server's life
-								 * before, or of slots that left no trace */
+								 * of earlier times may be of the server's
+								 * life before, or of slots that left no trace */
 	SlotTrace	traces[TRACES];
 } SlotTable;
 
@@ -485,10 +485,11 @@ slot_set_lease(SgSlot *slot, const SgLease *lease)
 }
 
 bool
-sg_slot_set_lease(Oid relid, const SgLease *lease)
+sg_slot_set_lease(Oid relid, const SgLayout *layout, const SgLease *lease)
 {
 	SgSlot	   *slot = sg_slot_lock(relid);
-	bool		found = slot != NULL && !sg_kind_is_counter(slot->kind);
+	bool		found = slot != NULL && !sg_kind_is_counter(slot->kind) &&
+		sg_layout_equal(&slot->layout, layout);
 
 	if (found)
 	{

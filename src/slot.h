@@ -140,9 +140,11 @@ extern void sg_slot_raise_limit(SgSlot *slot, int64 tick);
  *
  * A lease of the number that the slot has, from the same time on, prolongs it.
  * With any other one what was reserved is withdrawn, and the next tick is in a unit of time of its
- * own; with the number 0 there is nothing to take any more.
+ * own; with the number 0 there is nothing to take any more.  The lease is one of
+ * a layout's numbers: a generator that has come to be of another layout is left
+ * alone, as if it were not loaded.
  */
-extern bool sg_slot_set_lease(Oid relid, const SgLease *lease);
+extern bool sg_slot_set_lease(Oid relid, const SgLayout *layout, const SgLease *lease);
 extern bool sg_slot_note_lease(Oid relid, int error, const char *message);
 
 /* The lease, and a number that changes when its number does. */

@@ -84,8 +84,8 @@ typedef struct SgContact
 	int64		failed_at;		/* since then; 0 if it did not */
 	char		failure[SG_CONTACT_SIZE];	/* how, if it did */
 	bool		has_skew;
-	int64		skew;			/* by how much the coordinator's clock is ahead
-								 * of ours, as told last, us */
+	int64		skew;			/* by how much the coordinator's clock is
+								 * ahead of ours, as told last, us */
 } SgContact;
 
 /* To be called by duties. */

@@ -13,6 +13,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use SeqgenTest;
+use RangeTest;
 use CitusTest;
 
 #
@@ -91,6 +92,27 @@ DETAIL:  The node number is the local group plus one; the largest .* is \d+\.
 HINT:  Set seqgen\.node_id/, "group $group is refused in layout $layout, where the upper half is leased");
 }
 
+# a database that goes into another group while it is in use, with a worker that
+# notices
+citus_group($node, 'worker', 2);
+$node->safe_psql('worker', <<'SQL');
+SELECT range_create('range_id', 10, max_block_size => 10), snowflake_create('moving'), snowflake_create('moving_js', 'js53');
+SELECT range_nextval('range_id'), snowflake_nextval('moving'), snowflake_nextval('moving_js');
+SQL
+citus_group($node, 'worker', 39);
+ok($node->poll_query_until('worker', <<'SQL'), 'a generator that is loaded gets the number of the new group');
+SELECT snowflake_node(snowflake_nextval('moving')) = 40 FROM range_nextval('range_id')
+SQL
+my ($status, $out, $err) = $node->psql('worker', q(SELECT snowflake_nextval('moving_js')),
+	extra_params => [ '-v', 'VERBOSITY=verbose' ]);
+like($err, qr/ERROR:  22023: generator "moving_js" has no node number
+DETAIL:  The node number of this database is 40 now, the largest of the layout that is not leased is 15\./,
+	'and none if its layout has no such');
+citus_group($node, 'worker', 5);
+ok($node->poll_query_until('worker', <<'SQL'), 'until there is one again');
+SELECT snowflake_node(snowflake_nextval('moving_js'), 'js53') = 6 FROM range_nextval('range_id')
+SQL
+
 # tables that are not as expected give no number, nor one from elsewhere
 sub unreadable
 {
@@ -124,6 +146,31 @@ draws_number('postgres', 'default', 7, 'a number that is set wins');
 citus_group($node, 'worker', 3);
 draws_number('worker', 'default', 4, 'and databases that it does not name keep their group');
 $node->stop;
+
+#
+# With a coordinator that knows of all numbers
+#
+
+my $registry = range_coordinator('registry', conf => "seqgen.node_id = ''");
+$registry->safe_psql('postgres', 'GRANT EXECUTE ON FUNCTION seqgen.node_request TO noderole');
+my $original = range_node('original', $registry, conf => "seqgen.node_id = ''", allows_streaming => 1);
+citus_install($original, 'postgres', 1);
+is($original->safe_psql('postgres', 'SELECT snowflake_node(snowflake_nextval())'), 2,
+	'a group is used with a coordinator too');
+ok($registry->poll_query_until('postgres', 'SELECT count(*) = 1 FROM seqgen.node WHERE number = 2 AND bits = 0'),
+	'which is told');
+$original->backup('copy');
+my $twin = PostgreSQL::Test::Cluster->new('twin');
+$twin->init_from_backup($original, 'copy');
+$twin->start;
+($status, $out, $err) = $twin->psql('postgres', 'SELECT snowflake_nextval()', extra_params => [ '-v', 'VERBOSITY=verbose' ]);
+like($err, qr/ERROR:  \w{5}: generator "snowflake_default" has no node number
+DETAIL:  .*node number 2 is that of /, 'a copy with the same group is refused');
+citus_group($twin, 'postgres', 2);
+ok($twin->poll_query_until('postgres', 'SELECT snowflake_node(snowflake_nextval()) = 3'),
+	'until it is in a group of its own');
+is($original->safe_psql('postgres', 'SELECT snowflake_node(snowflake_nextval())'), 2, 'the original did not notice');
+$_->stop foreach ($twin, $original, $registry);
 
 #
 # One generator on three nodes
