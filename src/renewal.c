@@ -128,8 +128,8 @@ typedef struct Tenancy
 	bool		sure;			/* this life of the server holds the number */
 	bool		alone;			/* set by hand, and used though not registered */
 	bool		more;			/* the registry has more than came last */
-	bool		replaced;		/* another coordinator has answered: it is asked
-								 * when what is held has ended */
+	bool		replaced;		/* another coordinator has answered: it is
+								 * asked when what is held has ended */
 	int64		asking_since;	/* uptime, us; 0 if nothing is wanted */
 	int64		rest_until;		/* uptime, us */
 	int64		renew_from;		/* uptime, us: not before that for ids that
@@ -744,7 +744,7 @@ answer_take(Tenancy *t, const SgTenureAnswer *grant, const pg_uuid_t *ledger_id)
 {
 	SgTenure   *row = &t->row;
 	bool		new = row->state != SG_TENURE_HELD || row->lease.number != grant->lease.number ||
-		row->lease.from != grant->lease.from;
+	row->lease.from != grant->lease.from;
 
 	row->state = SG_TENURE_HELD;
 	row->lease = grant->lease;
@@ -825,7 +825,8 @@ answer_refused(Tenancy *t, const char *message)
 	{
 		t->row.state = SG_TENURE_REFUSED;
 		t->sure = t->alone = false;
-		t->denial = DENIAL_NONE;	/* so that it is noted, and with that saved */
+		t->denial = DENIAL_NONE;	/* so that it is noted, and with that
+									 * saved */
 		ereport(LOG,
 				(errcode(ERRCODE_OBJECT_IN_USE),
 				 errmsg("the coordinator refused node number %lld", (long long) t->row.lease.number),
@@ -1016,7 +1017,7 @@ static long
 ms_until_due(const Tenancy *t)
 {
 	int64		at = t->replaced ? t->row.lease.until :
-		sg_tenure_renew_at(t->row.lease.until, t->row.length);
+	sg_tenure_renew_at(t->row.lease.until, t->row.length);
 	int64		left = at - sg_clock_now();
 
 	if (!t->replaced)
@@ -1157,7 +1158,7 @@ renewal_origin(int64 *number)
 static long
 renewal_run(void)
 {
-	static const SgPool hand = {.bits = 0, .datacenter = -1};
+	static const SgPool hand = {.bits = 0,.datacenter = -1};
 	int64		number;
 	long		wait = -1;
 
