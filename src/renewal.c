@@ -128,8 +128,8 @@ typedef struct Tenancy
 	bool		sure;			/* this life of the server holds the number */
 	bool		alone;			/* set by hand, and used though not registered */
 	bool		more;			/* the registry has more than came last */
-	bool		replaced;		/* another coordinator has answered: it is asked
-								 * when what is held has ended */
+	bool		replaced;		/* another coordinator has answered: it is
+								 * asked when what is held has ended */
 	int64		asking_since;	/* uptime, us; 0 if nothing is wanted */
 	int64		rest_until;		/* uptime, us */
 	int64		renew_from;		/* uptime, us: not before that for ids that
@@ -456,9 +456,21 @@ tenancy_is_unconfirmed(const Tenancy *t)
 	return tenancy_holds(t) && !t->sure;
 }
 
+/*
+ * Is the request that a row tells of that for the number that is set by hand?
+ * Then it keeps its key when the server or the machine has gone down, or the
+ * registry would take the answer that was lost for one to another server.
+ */
+static bool
+tenancy_keeps_key(const Tenancy *t, int64 number, SgIdentityMatch match)
+{
+	return by_hand(t) && match == SG_IDENTITY_REBOOTED && t->row.asking &&
+		t->row.lease.number == number;
+}
+
 /* A new request, in a transaction.  A refusal lasts until the next answer. */
 static void
-tenancy_begin(Tenancy *t, int64 number)
+tenancy_begin(Tenancy *t, int64 number, bool keep_key)
 {
 	SgTenure   *row = &t->row;
 
@@ -472,7 +484,8 @@ tenancy_begin(Tenancy *t, int64 number)
 	row->lease.from = row->lease.until = 0;
 	row->length = 0;
 	row->asking = true;
-	row->key = uuid_draw();
+	if (!keep_key)
+		row->key = uuid_draw();
 	row->node = sg_holding_node(&me);
 	row->running = *sg_identity_incarnation();
 	row->identity = me;
@@ -490,7 +503,9 @@ tenancy_change_key(Tenancy *t)
 
 	if (!row->asking || uuid_equal(&row->running, sg_identity_incarnation()))
 		return;
-	row->key = uuid_draw();
+	/* a number set by hand has no window: see tenancy_keeps_key */
+	if (!by_hand(t))
+		row->key = uuid_draw();
 	if (row->state != SG_TENURE_HELD)
 		row->running = *sg_identity_incarnation();
 	sg_tenure_put(row);
@@ -529,7 +544,7 @@ tenancy_load(Tenancy *t, int64 number, bool begin)
 	{
 		if (match != SG_IDENTITY_SAME && match != SG_IDENTITY_REBOOTED)
 			tenure_forget_ledger(&t->row);
-		tenancy_begin(t, number);
+		tenancy_begin(t, number, tenancy_keeps_key(t, number, match));
 	}
 	renewal_commit();
 	t->known = ours || begin;
@@ -744,7 +759,7 @@ answer_take(Tenancy *t, const SgTenureAnswer *grant, const pg_uuid_t *ledger_id)
 {
 	SgTenure   *row = &t->row;
 	bool		new = row->state != SG_TENURE_HELD || row->lease.number != grant->lease.number ||
-		row->lease.from != grant->lease.from;
+	row->lease.from != grant->lease.from;
 
 	row->state = SG_TENURE_HELD;
 	row->lease = grant->lease;
@@ -825,7 +840,8 @@ answer_refused(Tenancy *t, const char *message)
 	{
 		t->row.state = SG_TENURE_REFUSED;
 		t->sure = t->alone = false;
-		t->denial = DENIAL_NONE;	/* so that it is noted, and with that saved */
+		t->denial = DENIAL_NONE;	/* so that it is noted, and with that
+									 * saved */
 		ereport(LOG,
 				(errcode(ERRCODE_OBJECT_IN_USE),
 				 errmsg("the coordinator refused node number %lld", (long long) t->row.lease.number),
@@ -1016,7 +1032,7 @@ static long
 ms_until_due(const Tenancy *t)
 {
 	int64		at = t->replaced ? t->row.lease.until :
-		sg_tenure_renew_at(t->row.lease.until, t->row.length);
+	sg_tenure_renew_at(t->row.lease.until, t->row.length);
 	int64		left = at - sg_clock_now();
 
 	if (!t->replaced)
@@ -1051,7 +1067,7 @@ tenancy_begin_anew(Tenancy *t)
 	t->replaced = t->sure = false;
 	tenure_forget_ledger(&t->row);
 	renewal_begin();
-	tenancy_begin(t, 0);
+	tenancy_begin(t, 0, false);
 	renewal_commit();
 }
 
@@ -1157,7 +1173,7 @@ renewal_origin(int64 *number)
 static long
 renewal_run(void)
 {
-	static const SgPool hand = {.bits = 0, .datacenter = -1};
+	static const SgPool hand = {.bits = 0,.datacenter = -1};
 	int64		number;
 	long		wait = -1;
 
