@@ -1051,6 +1051,29 @@ generator_prepare_clock(SgGenerator *generator, Relation rel, bool changed)
 }
 
 /*
+ * A number that nobody leases was read when the generator was loaded.  Where it
+ * has become another one since, the generator goes on with that: the old one may
+ * be somebody else's by now.
+ */
+static void
+generator_check_number(SgGenerator *generator)
+{
+	SgLease		known;
+	SgLease		lease;
+	uint32		serial;
+
+	if (generator->layout.node_bits == 0 || !sg_node_may_change())
+		return;
+	sg_slot_get_lease(generator->slot, &known, &serial);
+	if (known.number == 0 || known.until != PG_INT64_MAX ||
+		!sg_node_lease(&generator->layout, NameStr(generator->layout_name), &lease) ||
+		lease.number == known.number)
+		return;
+	(void) sg_slot_set_lease(generator->relid, &generator->layout, &lease);
+	generator->validity = 0;
+}
+
+/*
  * Make a generator ready: at its first use in a transaction, and again when
  * something changed that it depends on.
  */
@@ -1085,7 +1108,10 @@ generator_make_ready(SgGenerator *generator, const char *layout_name)
 	if (sg_kind_is_counter(generator->kind))
 		check_sequence_options(rel, NULL, &generator->increment, &generator->max_value);
 	else
+	{
+		generator_check_number(generator);
 		generator_prepare_clock(generator, rel, generator->validity != now_valid);
+	}
 	generator_count(generator);
 
 	(void) sequence_read(generator, rel, generator->slot, &known);
