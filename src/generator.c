@@ -110,6 +110,7 @@
 #include "slot.h"
 #include "counter.h"
 #include "coordinator.h"
+#include "citus.h"
 #include "node.h"
 #include "window.h"
 #include "generator.h"
@@ -473,6 +474,21 @@ generator_look_after_worker(const SgGenerator *generator)
 }
 
 /*
+ * A server that leaves a cluster of Citus and joins another one has another
+ * number from then on, without a restart.  Where there is a coordinator it is
+ * the worker that notices.
+ */
+static void
+generator_follow_citus(const SgGenerator *generator)
+{
+	SgLease		lease;
+
+	if (generator->layout.node_bits > 0 && sg_citus_is_installed() &&
+		sg_node_lease(&generator->layout, NameStr(generator->layout_name), &lease))
+		(void) sg_slot_set_lease(generator->relid, &generator->layout, &lease);
+}
+
+/*
  * Reserve ticks at least up to the needed one.  On return limit has been
  * raised, by us or by somebody else; or false is returned, as the generator
  * had to wait for a number, and what is needed may be another tick now; or an
@@ -496,6 +512,7 @@ generator_reserve(SgGenerator *generator, int64 needed)
 
 	if (needed > generator->max_tick)
 		report_exhausted(generator);
+	generator_follow_citus(generator);
 	sg_slot_get_lease(slot, &lease, &serial);
 	lease_end = sg_layout_last_tick(layout, lease.until);
 	if (needed > lease_end)

@@ -128,8 +128,8 @@ typedef struct Tenancy
 	bool		sure;			/* this life of the server holds the number */
 	bool		alone;			/* set by hand, and used though not registered */
 	bool		more;			/* the registry has more than came last */
-	bool		replaced;		/* another coordinator has answered: it is asked
-								 * when what is held has ended */
+	bool		replaced;		/* another coordinator has answered: it is
+								 * asked when what is held has ended */
 	int64		asking_since;	/* uptime, us; 0 if nothing is wanted */
 	int64		rest_until;		/* uptime, us */
 	int64		renew_from;		/* uptime, us: not before that for ids that
@@ -160,6 +160,8 @@ static SgIdentity me;
 static MemoryContext run_context = NULL;
 
 static const SgCaller caller;
+
+static const SgLease none = {0};
 
 static const Oid question_types[] = {
 	TEXTOID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, UUIDOID, TEXTOID, TEXTOID
@@ -362,27 +364,25 @@ loaded_note(Loaded *item, int error, const char *message)
 }
 
 /*
- * A number that nobody leases, but for generators whose layout has no such: it
- * was checked when they were loaded, but a group of Citus can change.
+ * A number that was set by hand.  It is looked at when a generator is loaded,
+ * but the group of Citus may be another one since.
  */
-static void
-loaded_set_own(Loaded *item, const SgLease *lease, int error, const char *message)
+static bool
+loaded_set_own(Loaded *item, int64 number)
 {
-	static const SgLease none = {0};
-	int64		largest = (INT64CONST(1) << (item->pool.bits - 1)) - 1;
-	char		too_large[SG_MESSAGE_SIZE];
+	SgLease		lease = {.number = number,.until = PG_INT64_MAX};
+	int64		largest = sg_layout_max_own_node(&item->layout);
 
-	if (lease->number <= largest)
+	if (number <= largest)
 	{
-		loaded_set_lease(item, lease);
-		loaded_note(item, error, message);
-		return;
+		loaded_set_lease(item, &lease);
+		return true;
 	}
 	loaded_set_lease(item, &none);
-	snprintf(too_large, sizeof(too_large),
-			 "The node number of this database is %lld now, the largest of the layout that is not leased is %lld.",
-			 (long long) lease->number, (long long) largest);
-	loaded_note(item, ERRCODE_INVALID_PARAMETER_VALUE, too_large);
+	loaded_note(item, ERRCODE_INVALID_PARAMETER_VALUE,
+				psprintf(_("node number %lld is too large for the layout, whose largest that is not leased is %lld"),
+						 (long long) number, (long long) largest));
+	return false;
 }
 
 /*
@@ -625,17 +625,9 @@ tenancy_deny(Tenancy *t, Denial denial, int error, const char *message)
 static void
 tenancy_push(Tenancy *t)
 {
-	static const SgLease none = {0};
-	SgLease		lease = t->row.lease;
 	bool		usable = t->sure || t->alone;
 	bool		refused = t->known && t->row.state == SG_TENURE_REFUSED;
 
-	if (by_hand(t))
-	{
-		lease.generation = 0;
-		lease.from = 0;
-		lease.until = PG_INT64_MAX;
-	}
 	for (int i = 0; i < loaded.count; i++)
 	{
 		Loaded	   *item = &loaded.items[i];
@@ -644,11 +636,11 @@ tenancy_push(Tenancy *t)
 			continue;
 		if (usable && by_hand(t))
 		{
-			loaded_set_own(item, &lease, t->error, t->message);
-			continue;
+			if (!loaded_set_own(item, t->row.lease.number))
+				continue;
 		}
-		if (usable)
-			loaded_set_lease(item, &lease);
+		else if (usable)
+			loaded_set_lease(item, &t->row.lease);
 		else if (refused || (!by_hand(t) && item->lease.until == PG_INT64_MAX))
 			loaded_set_lease(item, &none);
 		loaded_note(item, t->error, t->message);
@@ -767,7 +759,7 @@ answer_take(Tenancy *t, const SgTenureAnswer *grant, const pg_uuid_t *ledger_id)
 {
 	SgTenure   *row = &t->row;
 	bool		new = row->state != SG_TENURE_HELD || row->lease.number != grant->lease.number ||
-		row->lease.from != grant->lease.from;
+	row->lease.from != grant->lease.from;
 
 	row->state = SG_TENURE_HELD;
 	row->lease = grant->lease;
@@ -848,7 +840,8 @@ answer_refused(Tenancy *t, const char *message)
 	{
 		t->row.state = SG_TENURE_REFUSED;
 		t->sure = t->alone = false;
-		t->denial = DENIAL_NONE;	/* so that it is noted, and with that saved */
+		t->denial = DENIAL_NONE;	/* so that it is noted, and with that
+									 * saved */
 		ereport(LOG,
 				(errcode(ERRCODE_OBJECT_IN_USE),
 				 errmsg("the coordinator refused node number %lld", (long long) t->row.lease.number),
@@ -1039,7 +1032,7 @@ static long
 ms_until_due(const Tenancy *t)
 {
 	int64		at = t->replaced ? t->row.lease.until :
-		sg_tenure_renew_at(t->row.lease.until, t->row.length);
+	sg_tenure_renew_at(t->row.lease.until, t->row.length);
 	int64		left = at - sg_clock_now();
 
 	if (!t->replaced)
@@ -1127,10 +1120,8 @@ tenancy_run(Tenancy *t, int64 number)
 static void
 renewal_push_own(int64 number)
 {
-	SgLease		lease = {.number = number, .until = PG_INT64_MAX};
-
 	for (int i = 0; i < loaded.count; i++)
-		loaded_set_own(&loaded.items[i], &lease, 0, "");
+		(void) loaded_set_own(&loaded.items[i], number);
 }
 
 /* Is a generator the first of its pool? */
@@ -1182,7 +1173,7 @@ renewal_origin(int64 *number)
 static long
 renewal_run(void)
 {
-	static const SgPool hand = {.bits = 0, .datacenter = -1};
+	static const SgPool hand = {.bits = 0,.datacenter = -1};
 	int64		number;
 	long		wait = -1;
 

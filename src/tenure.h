@@ -38,8 +38,9 @@ typedef struct SgTenure
 	SgIdentity	identity;		/* of the server at that time */
 	bool		has_ledger;
 	pg_uuid_t	ledger_id;		/* of the coordinator that answered last */
-	char		message[SG_TENURE_MESSAGE_SIZE];	/* why the last request came
-													 * to nothing, or empty */
+	char		message[SG_TENURE_MESSAGE_SIZE];	/* why the last request
+													 * came to nothing, or
+													 * empty */
 } SgTenure;
 
 /* All that follow run in a transaction. */

@@ -122,7 +122,7 @@ read_uuid(const char **text, char *uuid)
 	uuid[i] = '\0';
 	if ((*text)[i] != ' ')
 		return false;
-	*text += i + 1;
+	*text +=i + 1;
 	return true;
 }
 
@@ -136,16 +136,16 @@ read_location(const char **text, char *location)
 	location[0] = '\0';
 	if (*begin == '\n')
 	{
-		(*text)++;
+		(*text) ++;
 		return true;
 	}
 	if (!read_number(text, '/', 0, MAX_PLACE, &part) ||
 		!read_number(text, '/', 0, MAX_PLACE, &part) ||
 		!read_number(text, '\n', 0, MAX_PLACE, &part) ||
-		*text - begin > SG_TENURE_LOCATION_SIZE)
+		*text -begin > SG_TENURE_LOCATION_SIZE)
 		return false;
-	memcpy(location, begin, *text - begin - 1);
-	location[*text - begin - 1] = '\0';
+	memcpy(location, begin, *text -begin - 1);
+	location[*text -begin - 1] = '\0';
 	return true;
 }
 

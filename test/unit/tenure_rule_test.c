@@ -139,7 +139,7 @@ check_grant(void)
 static void
 check_examples(void)
 {
-	SgTenureExpected expected = {.first = 512, .last = 1023, .clock = 1000};
+	SgTenureExpected expected = {.first = 512,.last = 1023,.clock = 1000};
 	SgTenureAnswer answer = {{512, 7, 0, 4600}, 1000};
 
 	CHECK(sg_tenure_problem(&answer, &expected) == NULL);
@@ -194,6 +194,7 @@ check_lines(void)
 	CHECK(strcmp(entry.node, "0a1b2c3d-0000-4000-8000-00000000ffff") == 0);
 	CHECK(strcmp(entry.location, "3/5/1") == 0);
 	before = text;
+
 	CHECK(!sg_tenure_entry(&text, 9, &entry) && text == before);
 	CHECK(sg_tenure_entry(&text, 7, &entry));
 	CHECK(entry.serial == 9 && entry.bits == 0 && entry.number == 1 &&
@@ -221,6 +222,7 @@ check_spoilt_lines(void)
 	if (length > 0 && random_bits() % 2)
 		copy[random_bits() % length] = (char) random_bits();
 	text = copy;
+
 	while (sg_tenure_entry(&text, above, &entry))
 	{
 		CHECK(entry.serial > above);
@@ -230,7 +232,7 @@ check_spoilt_lines(void)
 		CHECK(strlen(entry.location) < SG_TENURE_LOCATION_SIZE);
 		above = entry.serial;
 	}
-	CHECK(text >= copy && text <= copy + length);
+	CHECK(text >=copy && text <=copy + length);
 	free(copy);
 }
 
