@@ -100,6 +100,13 @@ duration_text(int64 us)
 	return psprintf("%.0f min", (double) us / USECS_PER_SEC / SECS_PER_MINUTE);
 }
 
+/* A detail, followed by what the background worker noted, if it did. */
+static const char *
+with_reason(const char *detail, const char *message)
+{
+	return message != NULL && message[0] != '\0' ? psprintf("%s %s", detail, message) : detail;
+}
+
 /* A text field of a row that SPI returned, copied to the given context. */
 static char *
 text_field(MemoryContext context, uint64 row, int column)
@@ -203,19 +210,53 @@ lease_rows(LeaseRow **rows)
 	return count;
 }
 
-/* Of a number that is not leased: is it refused? */
+/* Does a loaded generator draw with the number? */
+typedef struct Drawing
+{
+	int64		number;
+	bool		found;
+} Drawing;
+
+static void
+visit_drawing(SgSlot *slot, void *arg)
+{
+	Drawing    *drawing = arg;
+	SgLease		lease;
+	uint32		serial;
+
+	if (sg_kind_is_counter(slot->kind) || slot->layout.node_bits == 0)
+		return;
+	sg_slot_get_lease(slot, &lease, &serial);
+	drawing->found = drawing->found || lease.number == drawing->number;
+}
+
+/* A number that is not leased, where there is a coordinator: does it know? */
 static void
 check_registered(Finding *finding, int64 number)
 {
+	static const char *const hint = "Two servers that the coordinator does not know of can have the same number. See the check of the coordinator.";
+	Drawing		drawing = {number, false};
 	LeaseRow   *rows;
 	int			count = lease_rows(&rows);
+	const LeaseRow *row = NULL;
 
 	for (int i = 0; i < count; i++)
-		if (rows[i].bits == 0 && rows[i].number == number && strcmp(rows[i].state, "refused") == 0)
-			report(finding, VERDICT_FAILED,
-				   psprintf("Number %lld is another server's. %s", (long long) number,
-							rows[i].message ? rows[i].message : ""),
-				   "Set seqgen.node_id to a number of its own for each server, or leave it out and lease one.");
+		if (rows[i].bits == 0 && rows[i].number == number)
+			row = &rows[i];
+	if (row != NULL && strcmp(row->state, "refused") == 0)
+	{
+		report(finding, VERDICT_FAILED,
+			   with_reason(psprintf("Number %lld is another server's.", (long long) number), row->message),
+			   "Set seqgen.node_id to a number of its own for each server, or leave it out and lease one.");
+		return;
+	}
+	if (row != NULL && strcmp(row->state, "held") == 0 && row->until > sg_clock_now())
+		return;
+	sg_slot_visit(visit_drawing, &drawing);
+	if (drawing.found)
+		report(finding, VERDICT_WARNING,
+			   with_reason(psprintf("Number %lld is in use, but not registered with the coordinator.", (long long) number),
+						   row ? row->message : NULL), hint);
 }
 
 static void
@@ -228,8 +269,8 @@ check_leased(Finding *finding)
 	for (int i = 0; i < count; i++)
 		if (rows[i].bits > 0 && rows[i].number == 0)
 			report_worse(finding, VERDICT_FAILED,
-						 psprintf("The coordinator has not granted a number of %d bits yet. %s", rows[i].bits,
-								  rows[i].message ? rows[i].message : ""),
+						 with_reason(psprintf("The coordinator has not granted a number of %d bits yet.", rows[i].bits),
+									 rows[i].message),
 						 "See the check of the coordinator.");
 		else if (rows[i].bits > 0)
 			report_worse(finding, VERDICT_OK,
@@ -289,16 +330,17 @@ check_lease(Finding *finding)
 	{
 		const LeaseRow *row = &rows[i];
 		int64		left = row->until - now;
-		const char *reason = row->message ? psprintf(" %s", row->message) : "";
+		const char *detail;
 
 		if (row->bits == 0 || row->number == 0)
 			continue;
+		detail = left > 0 ?
+			psprintf("Number %lld is leased until %s: %s are left.", (long long) row->number,
+					 sg_clock_text(row->until), duration_text(left)) :
+			psprintf("The lease of number %lld ended at %s.", (long long) row->number,
+					 sg_clock_text(row->until));
 		report_worse(finding, lease_verdict(left, row->length, row->message != NULL),
-					 left > 0 ?
-					 psprintf("Number %lld is leased until %s: %s are left.%s", (long long) row->number,
-							  sg_clock_text(row->until), duration_text(left), reason) :
-					 psprintf("The lease of number %lld ended at %s.%s", (long long) row->number,
-							  sg_clock_text(row->until), reason),
+					 with_reason(detail, row->message),
 					 left > 0 && row->message == NULL ? NULL :
 					 "The background worker goes on trying to renew it. See the check of the coordinator.");
 	}
@@ -330,6 +372,13 @@ visit_supply(SgSlot *slot, void *arg)
 	LWLockRelease(sg_shmem_lock(SG_LOCK_BLOCKS));
 }
 
+/* A message that is no sentence, as errors are, and when it was heard last. */
+static const char *
+coordinator_says(const char *message, const char *heard)
+{
+	return psprintf("The background worker reports: %s. %s", message, heard);
+}
+
 static void
 check_coordinator(Finding *finding)
 {
@@ -350,11 +399,11 @@ check_coordinator(Finding *finding)
 		report(finding, VERDICT_UNKNOWN, "The background worker does not run: nothing has needed the coordinator yet.", NULL);
 		return;
 	}
-	heard = contact.heard_at == 0 ? " It has not answered since the worker started." :
-		psprintf(" It answered last at %s.", sg_clock_text(contact.heard_at));
+	heard = contact.heard_at == 0 ? "It has not answered since the worker started." :
+		psprintf("It answered last at %s.", sg_clock_text(contact.heard_at));
 	if (contact.failed_at != 0)
 	{
-		report(finding, VERDICT_WARNING, psprintf("%s%s", contact.failure, heard), hint);
+		report(finding, VERDICT_WARNING, coordinator_says(contact.failure, heard), hint);
 		return;
 	}
 	if (contact.heard_at == 0)
@@ -364,14 +413,14 @@ check_coordinator(Finding *finding)
 	}
 
 	/* it answers; is what it answers of use? */
-	report(finding, VERDICT_OK, psprintf("The coordinator answers.%s", heard), NULL);
+	report(finding, VERDICT_OK, psprintf("The coordinator answers. %s", heard), NULL);
 	count = lease_rows(&rows);
 	for (int i = 0; i < count; i++)
 		if (rows[i].message != NULL)
-			report_worse(finding, VERDICT_WARNING, psprintf("%s%s", rows[i].message, heard), hint);
+			report_worse(finding, VERDICT_WARNING, coordinator_says(rows[i].message, heard), hint);
 	sg_slot_visit(visit_supply, &ranges);
 	if (ranges.verdict == VERDICT_WARNING)
-		report_worse(finding, VERDICT_WARNING, psprintf("%s%s", ranges.detail, heard), hint);
+		report_worse(finding, VERDICT_WARNING, coordinator_says(ranges.detail, heard), hint);
 }
 
 static void
@@ -553,7 +602,7 @@ check_ranges(Finding *finding)
 
 		report_worse(finding, DatumGetBool(sg_query_field(0, 3, &isnull)) ? VERDICT_FAILED : VERDICT_WARNING,
 					 psprintf("Of range \"%s\", %s %% are given out.", name, used),
-					 "Raise its largest value with range_alter(), or release values that are not in use.");
+					 "Create a range with a larger maximum, or release values that are not in use, for range_alloc(within => ...).");
 		MemoryContextSwitchTo(old);
 	}
 	sg_query_end(&query);

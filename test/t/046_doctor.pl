@@ -111,11 +111,23 @@ is($coordinator->safe_psql('postgres', sprintf($where, $id_a)), '3/5/1', 'the co
 is($a->safe_psql('postgres', sprintf($where, $id_a)), '3/5/1', 'the node itself knows');
 ok($b->poll_query_until('postgres', sprintf("$where = '3/5/1'", $id_a)), 'the other, that asked later, knows');
 
+# a number set by hand is registered, and refused to a second server
+my $c = range_node('c', $coordinator, conf => 'seqgen.node_id = 7');
+is(verdict($c, 'node_number'), 'ok', 'set by hand, and not used yet');
+$c->safe_psql('postgres', 'SELECT snowflake_nextval()');
+becomes($c, 'node_number', 'ok', 'registered');
+my $d = range_node('d', $coordinator, conf => 'seqgen.node_id = 7');
+$d->psql('postgres', "SET seqgen.lease_timeout = '500ms'; SELECT snowflake_nextval()");
+becomes($d, 'node_number', 'failed', 'refused');
+like(detail($d, 'node_number'), qr/Number 7 is another server's\. \S.* Set seqgen\.node_id to a number of its own/, 'whose it is');
+$_->stop foreach $c, $d;
+
 # the coordinator is gone, and comes back
 $coordinator->stop;
 $a->append_conf('postgresql.conf', "seqgen.debug_clock_offset = '30min'");
 $a->reload;
 becomes($a, 'coordinator', 'warning', 'is not reached');
+like(detail($a, 'coordinator'), qr/The background worker reports: .* It answered last at .* The server's log has more/, 'since when');
 becomes($a, 'lease', 'warning', 'is not renewed');
 $a->append_conf('postgresql.conf', "seqgen.debug_clock_offset = '70min'");
 $a->reload;
