@@ -39,6 +39,7 @@ OBJS = \
 	src/question.o \
 	src/range.o \
 	src/registry.o \
+	src/registry_admin.o \
 	src/registry_row.o \
 	src/remote.o \
 	src/renewal.o \

@@ -254,7 +254,7 @@ SELECT l.line[1] AS serial, l.line[2] AS bits, l.line[3] AS datacenter, l.line[4
 	   regexp_match(text, '^(\d+) (\d+) (-?\d+) (\d+) (\d+) (\S+) (.*)$') l (line)
  WHERE text <> '' ORDER BY n;
 SELECT status, regexp_replace(registry, md5('node40')::uuid::text, '<uuid>') AS new
-  FROM seqgen.node_request(md5('node40')::uuid, md5('')::uuid, '1040/1/5/1:1/', 5, 200, NULL, NULL, md5('k')::uuid, '255/0/1', node_clock(), 36);
+  FROM seqgen.node_request(md5('node40')::uuid, md5('')::uuid, '1040/1/5/1:1/', 5, 200, NULL, NULL, md5('k')::uuid, '  255/0/001 ', node_clock(), 36);
 RESET SESSION AUTHORIZATION;
 SELECT location, datacenter, layouts FROM seqgen.nodes WHERE location <> '';
 

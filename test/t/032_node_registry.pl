@@ -117,8 +117,8 @@ my $coordinator = seqgen_cluster('coordinator', allows_streaming => 1, conf => <
 max_connections = 60
 CONF
 value($coordinator, 'CREATE ROLE noderole LOGIN');
-value($coordinator, "CREATE DATABASE $_") foreach qw(churn early);
-value($coordinator, $setup, $_) foreach qw(postgres churn early);
+value($coordinator, "CREATE DATABASE $_") foreach qw(churn early quiet);
+value($coordinator, $setup, $_) foreach qw(postgres churn early quiet);
 
 #
 # 5,000 nodes over 1,024 numbers
@@ -311,6 +311,9 @@ is(renew($standby, 'd', $lease{d})->{status}, 'hold', 'who has a number that it 
 is(value($standby, 'SELECT date_trunc($$second$$, until) FROM seqgen.node_registry WHERE in_hold'),
 	value($standby, "SELECT date_trunc('second', to_timestamp($end / 1000000.0))"), 'none of it prolongs the hold');
 is(ask($standby, 'e', database => 'early')->{status}, 'hold', 'a registry whose first lease of all was lost is in hold, too');
+my $history = $standby->data_dir . '/pg_wal/00000002.history';
+utime(time - 7200, time - 7200, $history) == 1 or BAIL_OUT("no $history");
+is(ask($standby, 'e', database => 'quiet')->{status}, 'granted', 'but not if that could only have been long ago');
 $told = renew($standby, 'c', $lease{c}, minutes => 44);
 is("$told->{status} $told->{number}", "granted $lease{c}{number}", 'renewals go on as long as windows last');
 $standby->restart;
