@@ -211,6 +211,7 @@ typedef struct Place
 	int32		timeline;
 	bool		promoted;		/* nothing was left out when it began; looked
 								 * at only if the timeline is new */
+	bool		direct;			/* it is the next one after that which was */
 } Place;
 
 typedef enum Verdict
@@ -247,16 +248,18 @@ ledger_judge(const SgLedgerState *state, const Place *here)
 /*
  * Has every timeline since one begun at the end of what there was to replay?
  * The history file has a line for each that was left behind, with the reason:
- * recovery to a target names the target.
+ * recovery to a target names the target.  Counts them, up to the first that is
+ * not such.
  */
 static bool
-timeline_lost_nothing(TimeLineID since, TimeLineID now)
+timeline_lost_nothing(TimeLineID since, TimeLineID now, int *count)
 {
 	char		path[MAXPGPATH];
 	char		line[MAXPGPATH];
 	bool		complete = false;
 	FILE	   *file;
 
+	*count = 0;
 	TLHistoryFilePath(path, now);
 	file = AllocateFile(path, "r");
 	if (file == NULL)
@@ -267,6 +270,7 @@ timeline_lost_nothing(TimeLineID since, TimeLineID now)
 
 		if (sscanf(line, "%u", &left) != 1 || left < since)
 			continue;
+		(*count)++;
 		complete = strstr(line, "\tno recovery target specified") != NULL;
 		if (!complete)
 			break;
@@ -279,11 +283,14 @@ timeline_lost_nothing(TimeLineID since, TimeLineID now)
 static void
 place_get(int32 timeline, Place *here)
 {
+	int			left = 0;
+
 	here->system_identifier = (int64) GetSystemIdentifier();
 	here->database = MyDatabaseId;
 	here->timeline = (int32) GetWALInsertionTimeLine();
 	here->promoted = timeline != here->timeline &&
-		timeline_lost_nothing((TimeLineID) timeline, (TimeLineID) here->timeline);
+		timeline_lost_nothing((TimeLineID) timeline, (TimeLineID) here->timeline, &left);
+	here->direct = left == 1;
 }
 
 static void
@@ -595,19 +602,21 @@ typedef enum LeaseVerdict
 
 /*
  * That nothing was ever leased is no proof after a failover: a standby that
- * lagged may have lost the first leases, too.
+ * lagged may have lost the first leases, too.  Nor is a standby's word on the
+ * timeline that was noted, if there was another one since, on which leases may
+ * have been granted without.
  */
 static LeaseVerdict
 lease_judge(const SgLedgerState *state, const Place *here)
 {
 	bool		same_database = state->lease_system_identifier == here->system_identifier &&
-		state->lease_database == here->database;
+	state->lease_database == here->database;
 
 	if (same_database && state->lease_timeline == here->timeline)
 		return LEASE_GO_ON;
 	if (!same_database && state->lease_generation == 0)
 		return LEASE_TAKE_UP;
-	if (same_database && state->lease_synchronous && here->promoted)
+	if (same_database && state->lease_synchronous && here->promoted && here->direct)
 		return LEASE_TAKE_UP;
 	return LEASE_HOLD;
 }
@@ -671,6 +680,8 @@ lease_take_up(const Place *here, LeaseVerdict verdict, int64 clock, SgLedgerStat
 	state->lease_timeline = here->timeline;
 	if (verdict == LEASE_HOLD)
 		lease_hold_begin(state, 0, end);
+	if (!sg_range_require_sync)
+		state->lease_synchronous = false;
 	memcpy(copy, state, SG_LEDGER_STATE_SIZE);
 	XLogFlush(ledger_end(&page));
 	if (verdict == LEASE_HOLD)
@@ -747,7 +758,7 @@ sg_hold_lease_count(int64 clock, int64 until, SgLedgerState *copy)
 	if (until > clock)
 		state->lease_longest = Max(state->lease_longest, until - clock);
 	if (!sg_range_require_sync)
-		state->lease_synchronous = false;
+		state->lease_synchronous = false;	/* it may have become so again */
 	memcpy(copy, state, SG_LEDGER_STATE_SIZE);
 	(void) ledger_end(&page);
 	return generation;
@@ -786,17 +797,36 @@ lease_become_synchronous(void)
 	(void) ledger_end(&page);
 }
 
+/*
+ * From now on leases are granted without a standby's word.  A standby must know
+ * that before there is one, for otherwise it would trust what it has: it is
+ * told as long as there are synchronous standbys, so setting
+ * seqgen.range_require_sync off should come before synchronous_standby_names.
+ */
+static void
+lease_become_asynchronous(void)
+{
+	SgLedgerState before;
+	LedgerPage	page;
+	LOCKTAG		tag;
+
+	asynchronous_lease_tag(&tag);
+	(void) LockAcquire(&tag, ShareLock, false, false);
+	sg_hold_state(&before);
+	if (!before.lease_synchronous)
+		return;
+	ledger_begin(&page)->lease_synchronous = false;
+	sg_bound_flush(ledger_end(&page));
+}
+
 void
 sg_hold_lease_require_durable(void)
 {
-	LOCKTAG		tag;
-
 	require_durable();
-	asynchronous_lease_tag(&tag);
 	if (sg_range_require_sync)
 		lease_become_synchronous();
 	else
-		(void) LockAcquire(&tag, ShareLock, false, false);
+		lease_become_asynchronous();
 }
 
 void

@@ -26,8 +26,8 @@ typedef struct SgLedgerState
 	int64		lease_system_identifier;	/* of the server that leased node
 											 * numbers last; 0 is none */
 	int64		lease_generation;	/* grows with every lease */
-	int64		lease_held_generation;	/* what a node knows up to it leads to no
-										 * other hold of leases */
+	int64		lease_held_generation;	/* what a node knows up to it leads to
+										 * no other hold of leases */
 	int64		lease_hold_until;	/* us since the Unix epoch */
 	int64		lease_longest;	/* us: the furthest end of a window ahead of
 								 * the clock */

@@ -450,6 +450,18 @@ serve_leased(const Request *request, Answer *answer_to)
  */
 
 /*
+ * Has somebody who is the same server to all appearances registered the number
+ * since the asker did?  A volume or a machine that was copied gives two such
+ * servers: one of them has missed what the other was told.
+ */
+static bool
+has_missed_renewal(const SgNodeRow *row, const Request *request)
+{
+	return request->generation > 0 && request->generation < row->generation &&
+		memcmp(&row->key, &request->key, sizeof(pg_uuid_t)) != 0;
+}
+
+/*
  * A server says which number it has.  What its ids bear is not a matter of
  * windows, so a registration is no more than a word against a second server.
  */
@@ -478,6 +490,13 @@ serve_own(const Request *request, Answer *answer_to)
 	found = sg_registry_read(&request->pool, request->number, &row);
 	if (found && !row.released && is_same_server(&row, request))
 	{
+		if (now < row.until && has_missed_renewal(&row, request))
+		{
+			answer(answer_to, "refused",
+				   psprintf("node number %d has been registered since by %s: one is a copy of the other, or an older state",
+							request->number, holder_text(&row)));
+			return;
+		}
 		grant_renewal(request, &row, answer_to);
 		return;
 	}

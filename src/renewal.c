@@ -456,9 +456,21 @@ tenancy_is_unconfirmed(const Tenancy *t)
 	return tenancy_holds(t) && !t->sure;
 }
 
+/*
+ * Is the request that a row tells of that for the number that is set by hand?
+ * Then it keeps its key when the server or the machine has gone down, or the
+ * registry would take the answer that was lost for one to another server.
+ */
+static bool
+tenancy_keeps_key(const Tenancy *t, int64 number, SgIdentityMatch match)
+{
+	return by_hand(t) && match == SG_IDENTITY_REBOOTED && t->row.asking &&
+		t->row.lease.number == number;
+}
+
 /* A new request, in a transaction.  A refusal lasts until the next answer. */
 static void
-tenancy_begin(Tenancy *t, int64 number)
+tenancy_begin(Tenancy *t, int64 number, bool keep_key)
 {
 	SgTenure   *row = &t->row;
 
@@ -472,7 +484,8 @@ tenancy_begin(Tenancy *t, int64 number)
 	row->lease.from = row->lease.until = 0;
 	row->length = 0;
 	row->asking = true;
-	row->key = uuid_draw();
+	if (!keep_key)
+		row->key = uuid_draw();
 	row->node = sg_holding_node(&me);
 	row->running = *sg_identity_incarnation();
 	row->identity = me;
@@ -490,7 +503,9 @@ tenancy_change_key(Tenancy *t)
 
 	if (!row->asking || uuid_equal(&row->running, sg_identity_incarnation()))
 		return;
-	row->key = uuid_draw();
+	/* a number set by hand has no window: see tenancy_keeps_key */
+	if (!by_hand(t))
+		row->key = uuid_draw();
 	if (row->state != SG_TENURE_HELD)
 		row->running = *sg_identity_incarnation();
 	sg_tenure_put(row);
@@ -529,7 +544,7 @@ tenancy_load(Tenancy *t, int64 number, bool begin)
 	{
 		if (match != SG_IDENTITY_SAME && match != SG_IDENTITY_REBOOTED)
 			tenure_forget_ledger(&t->row);
-		tenancy_begin(t, number);
+		tenancy_begin(t, number, tenancy_keeps_key(t, number, match));
 	}
 	renewal_commit();
 	t->known = ours || begin;
@@ -1052,7 +1067,7 @@ tenancy_begin_anew(Tenancy *t)
 	t->replaced = t->sure = false;
 	tenure_forget_ledger(&t->row);
 	renewal_begin();
-	tenancy_begin(t, 0);
+	tenancy_begin(t, 0, false);
 	renewal_commit();
 }
 

@@ -110,7 +110,7 @@ my $not_set = <<"TEXT";
 ERROR:  node number of database "postgres" is not set
 DETAIL:  Each server that draws ids for the same tables needs a number of its own, from 1 to 511 for layout "default".
 HINT:  Add these lines to postgresql.conf and restart the server:
-$lines
+${lines}Or name a coordinator that leases numbers, with a foreign server of the wrapper seqgen_coordinator.
 TEXT
 $not_set =~ s/\n+$//;
 my $stderr = refuses('SELECT snowflake_nextval()', $not_set, 'no number');

@@ -413,5 +413,36 @@ is("$told->{status} $told->{number}", "granted $confirmed{a}{number}", 'renewals
 is(value($mate, 'SELECT synchronous FROM seqgen.node_registry'), 'f', 'what nobody confirms from now on is noted');
 windows_are_apart($mate, 'synchronous standby');
 
-$_->stop foreach ($coordinator, $mate);
+# It becomes asynchronous, which its standby hears of before it lags.
+$mate->backup('base');
+my $third = PostgreSQL::Test::Cluster->new('third');
+$third->init_from_backup($mate, 'base', has_streaming => 1);
+$third->start;
+sub set_sync
+{
+	my ($required, $names) = @_;
+	$mate->append_conf('postgresql.conf',
+		"seqgen.range_require_sync = $required\nsynchronous_standby_names = '$names'\n");
+	$mate->reload;
+	$mate->poll_query_until('postgres', 'SELECT current_setting($$seqgen.range_require_sync$$) = '
+		  . "'$required' AND current_setting('synchronous_standby_names') = '$names'"
+		  . " AND ('$names' = '' OR EXISTS (SELECT FROM pg_stat_replication WHERE sync_state = 'sync'))");
+	return;
+}
+set_sync('on', 'third');
+ask($mate, 'd');
+is(value($mate, 'SELECT synchronous FROM seqgen.node_registry'), 't', 'another standby confirms all leases');
+set_sync('off', 'third');
+ask($mate, 'e');
+is(value($third, 'SELECT synchronous FROM seqgen.node_registry'), 'f', 'until it is not asked to any more');
+set_sync('off', '');
+$third->append_conf('postgresql.conf', "primary_conninfo = ''");
+$third->reload;
+$mate->poll_query_until('postgres', 'SELECT NOT EXISTS (SELECT FROM pg_stat_replication)');
+ask($mate, 'f');
+$mate->stop('immediate');
+promote($third);
+is(ask($third, 'g')->{status}, 'hold', 'then it is in hold when it is promoted');
+
+$_->stop foreach ($coordinator, $third);
 done_testing();

@@ -135,7 +135,10 @@ check_free(void)
 	CHECK(sg_lease_is_free(inputs[0], inputs[1], inputs[3]) ==
 		  (free_at < PG_INT64_MAX && inputs[1] >= free_at));
 
-	/* nobody's window is prolonged by one clock, and free by another, within the skew */
+	/*
+	 * nobody's window is prolonged by one clock, and free by another, within
+	 * the skew
+	 */
 	if (inputs[3] >= 0 && sg_lease_is_free(inputs[0], inputs[1], inputs[3]))
 	{
 		wide		other = (wide) inputs[1] - inputs[3];
