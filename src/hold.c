@@ -614,7 +614,8 @@ lease_judge(const SgLedgerState *state, const Place *here)
 
 	if (same_database && state->lease_timeline == here->timeline)
 		return LEASE_GO_ON;
-	if (!same_database && state->lease_generation == 0)
+	/* a server that was promoted is not on timeline 1 any more */
+	if (!same_database && state->lease_generation == 0 && here->timeline == 1)
 		return LEASE_TAKE_UP;
 	if (same_database && state->lease_synchronous && here->promoted && here->direct)
 		return LEASE_TAKE_UP;
@@ -856,10 +857,14 @@ lease_merge(SgLedgerState *state, const SgLedgerState *from)
 	state->lease_held_generation = Max(state->lease_held_generation, from->lease_held_generation);
 	state->lease_hold_until = Max(state->lease_hold_until, from->lease_hold_until);
 	state->lease_longest = Max(state->lease_longest, from->lease_longest);
+	state->lease_synchronous = false;
+
+	/* of a database that never leased a number there is nothing to forget */
+	if (from->lease_generation == 0)
+		return;
 	state->lease_system_identifier = 0;
 	state->lease_database = InvalidOid;
 	state->lease_timeline = 0;
-	state->lease_synchronous = false;
 }
 
 
