@@ -21,7 +21,7 @@ use SeqgenTest;
 # goes to and fro between two servers.
 my $coordinator = lease_coordinator('coordinator', conf => <<'CONF');
 seqgen.lease = 2s
-seqgen.max_node_skew = 200ms
+seqgen.max_node_skew = 1s
 CONF
 my $third = lease_node('third', $coordinator);
 my @third = start_drawing($third);
@@ -71,7 +71,7 @@ is(numbers_of($coordinator), 2, 'which are all there are');
 
 my ($stopped, $running) = ('zombie', 'other');
 my @windows;
-foreach my $round (1 .. 6)
+foreach my $round (1 .. 4)
 {
 	# in the middle of whatever they do
 	usleep(rand(50_000));
@@ -87,10 +87,10 @@ foreach my $round (1 .. 6)
 	($stopped, $running) = ($running, $stopped);
 }
 my ($victims) = value($coordinator, "SELECT count(*) FROM seqgen.node_history WHERE bits = 2 AND number = $number");
-cmp_ok($victims, '>=', 7, 'the number went from hand to hand');
+cmp_ok($victims, '>=', 5, 'the number went from hand to hand');
 finish_drawing(\@errors, map { @$_ } values %drawing);
 %drawing = ();
-only_documented(\@errors, [ 'lease', 'exhausted', 'cancelled' ], 'stopped and back');
+only_documented(\@errors, [ 'timeout', 'exhausted' ], 'stopped and back');
 all_ids_differ($coordinator, 'stopped and back', registry => $coordinator);
 
 #
@@ -100,7 +100,7 @@ all_ids_differ($coordinator, 'stopped and back', registry => $coordinator);
 # The one that is to run has no number, and its clients come when it is time.
 # Back, five seconds: the zombie's lease lasts, by its own clock.  Forward: it
 # has run out.
-foreach my $step ('-5s', '5s', '-1500ms', '1500ms')
+foreach my $step ('-5s', '5s', '-800ms')
 {
 	my $zombie = $node{zombie};
 	$node{other}->stop('immediate');
@@ -131,7 +131,7 @@ foreach my $step ('-5s', '5s', '-1500ms', '1500ms')
 	finish_drawing(\@errors, map { @$_ } values %drawing);
 	%drawing = ();
 }
-only_documented(\@errors, [ 'lease', 'exhausted', 'cancelled', 'clock', 'gone' ], 'clock set meanwhile');
+only_documented(\@errors, [ 'timeout', 'exhausted', 'skewed', 'clock', 'gone' ], 'clock set meanwhile');
 $node{other}->stop;
 ok(defined draw_soon($node{zombie}), 'the zombie has its number again as soon as it is free');
 is(held($node{zombie}), $number, 'that number');

@@ -376,10 +376,16 @@ sub finish_drawing
 # Whatever clients complained of is documented: each error is one of those that
 # are named by kind.
 our %documented = (
-	# no number, and why
-	lease => qr/^08006: .*(node number|lease)/,
-	refused => qr/^55000: .*(node number|lease)/,
-	exhausted => qr/^(53\d\d\d|2200H|55000): .*node number/,
+	# no number: none came in time, or there is a reason not to wait
+	timeout => qr/^08006: generator "\w+" got no node number within \d+ ms/,
+	exhausted => qr/^53400: generator "\w+" has no node number/,
+	hold => qr/^55000: generator "\w+" has no node number/,
+	skewed => qr/^55000: generator "\w+" has no node number/,
+	refused => qr/^55006: generator "\w+" has no node number/,
+	wrong => qr/^08P01: generator "\w+" has no node number/,
+	worker => qr/^53000: generator "\w+" has no node number/,
+
+	# a number, but no id
 	clock => qr/^55000: generator "\w+" is too far ahead of the clock/,
 	recovery => qr/^25006: cannot draw ids during recovery/,
 
