@@ -317,7 +317,7 @@ sub start_drawing
 	{
 		push @command, '-c', <<"SQL";
 COPY (SELECT snowflake_nextval('$generator')
-		FROM generate_series(1, 1000000000) i,
+		FROM (SELECT generate_series(1, 1000000000) AS i) s,
 			 LATERAL pg_sleep(CASE WHEN i % $ids = 0 THEN $pause ELSE 0 END)) TO STDOUT
 SQL
 	}
