@@ -88,7 +88,7 @@ SET seqgen.debug_clock_offset = $offset;
 SELECT status, granted_number, granted_generation, valid_from, valid_until, coordinator_clock,
 	   replace(message, E'\\n', ' ')
   FROM seqgen.node_request($request,
-	(extract(epoch FROM clock_timestamp()) * 1000000)::bigint + $node_offset, 9223372036854775807);
+	(extract(epoch FROM clock_timestamp()) * 1000000)::bigint + $node_offset, 0);
 SQL
 	wrong('error', $session->{stderr}) if $session->{stderr} =~ /ERROR|WARNING/;
 	my %answer;
@@ -302,7 +302,7 @@ BEGIN
 		key := gen_random_uuid();
 		SELECT * INTO answer
 		  FROM seqgen.node_request(me, me, '1/1/1/1:1/b', 5, -1, held.granted_number, held.granted_generation, key, '',
-								   (extract(epoch FROM clock_timestamp()) * 1000000)::bigint + off * 1000000, 9223372036854775807);
+								   (extract(epoch FROM clock_timestamp()) * 1000000)::bigint + off * 1000000, 0);
 		IF answer.status = 'granted' THEN
 			held := answer;
 			INSERT INTO granted VALUES (me::text, answer.granted_number, answer.granted_generation,
