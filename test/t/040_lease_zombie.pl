@@ -60,7 +60,7 @@ sub victims
 }
 
 start('zombie');
-draws('zombie', 'at first');
+draws('zombie', 'at first') or die 'nothing works';
 my $number = held($node{zombie});
 isnt($number, held($third), 'they have two numbers');
 is(numbers_of($coordinator), 2, 'which are all there are');

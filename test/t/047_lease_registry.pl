@@ -19,7 +19,7 @@ use Time::HiRes qw(time);
 use LeaseTest;
 use SeqgenTest;
 
-my $seed = $ENV{SEQGEN_TEST_SEED} // int(rand(1_000_000));
+my $seed = $ENV{SEQGEN_TEST_SEED} || int(rand(1_000_000));
 srand($seed);
 diag("SEQGEN_TEST_SEED=$seed");
 
@@ -75,6 +75,15 @@ sub clock_off
 	return $wild ? rand(4 * 3600) - 2 * 3600 : rand(2 * $most) - $most;
 }
 
+# BackgroundPsql writes down all that is said; these are thousands.
+sub query_quietly
+{
+	my ($sql) = @_;
+	no warnings 'redefine';
+	local *PostgreSQL::Test::BackgroundPsql::note = sub { };
+	return $session->query($sql);
+}
+
 # Send a request; returns the columns of the answer.
 sub send_request
 {
@@ -83,7 +92,7 @@ sub send_request
 	my $node_offset = int(1_000_000 * ($time + $node_off));
 
 	$session->{stderr} = '';
-	my $answer = $session->query(<<"SQL");
+	my $answer = query_quietly(<<"SQL");
 SET seqgen.debug_clock_offset = $offset;
 SELECT status, granted_number, granted_generation, valid_from, valid_until, coordinator_clock,
 	   replace(message, E'\\n', ' ')
@@ -135,8 +144,8 @@ sub ask
 	my $request = $requests{$key} //= {
 		holder => "$life->{node} $life->{identity}",
 		text => "'$life->{node}', '$life->{running}', '$life->{identity}', $bits, -1, $held, '$key', ''" };
-	my $answer = send_request($request->{text}, clock_off($wild, $skew / 2),
-		$wild ? clock_off(1) : $life->{off});
+	my $off = clock_off($wild, $skew / 2);
+	my $answer = send_request($request->{text}, $off, $wild ? $off + clock_off(0, 1.1 * $skew) : $life->{off});
 
 	$life->{key} = $key;
 	check($request, $answer) if $answer->{status} eq 'granted';
@@ -155,7 +164,8 @@ sub ask_late
 	my ($wild) = @_;
 	my @keys = sort keys %requests;
 	my $request = $requests{ $keys[ rand @keys ] };
-	my $answer = send_request($request->{text}, clock_off($wild, $skew / 2), clock_off($wild, $skew / 2));
+	my $off = clock_off($wild, $skew / 2);
+	my $answer = send_request($request->{text}, $off, $wild ? $off : clock_off(0, $skew / 2));
 
 	$count{late}++;
 	check($request, $answer) if $answer->{status} eq 'granted';
@@ -202,7 +212,7 @@ sub step
 	{
 		my $number = $first_number + int rand($last_number - $first_number + 1);
 		$session->{stderr} = '';
-		$session->query("SELECT seqgen.node_release($number, $bits)");
+		query_quietly("SELECT seqgen.node_release($number, $bits)");
 		$count{released}++ if $session->{stderr} !~ /ERROR/;
 		wrong('release', $session->{stderr}) if $session->{stderr} =~ /ERROR:  XX/;
 	}
@@ -297,12 +307,12 @@ DECLARE
 	answer record;
 	key uuid;
 BEGIN
-	PERFORM set_config('seqgen.debug_clock_offset', (off * 1000)::text, false);
+	PERFORM set_config('seqgen.debug_clock_offset', (off::bigint * 1000)::text, false);
 	FOR i IN 1 .. times LOOP
 		key := gen_random_uuid();
 		SELECT * INTO answer
 		  FROM seqgen.node_request(me, me, '1/1/1/1:1/b', 5, -1, held.granted_number, held.granted_generation, key, '',
-								   (extract(epoch FROM clock_timestamp()) * 1000000)::bigint + off * 1000000, 0);
+								   (extract(epoch FROM clock_timestamp()) * 1000000)::bigint + off::bigint * 1000000, 0);
 		IF answer.status = 'granted' THEN
 			held := answer;
 			INSERT INTO granted VALUES (me::text, answer.granted_number, answer.granted_generation,
@@ -317,7 +327,7 @@ my $script = $coordinator->basedir . '/crowd.sql';
 
 # each client's time goes on by itself, so numbers are taken from each other
 append_to_file($script, <<'SQL');
-\set off random(0, 600)
+\set off random(0, 3600)
 SELECT live(:off, 3);
 SQL
 # the first record of a client has no columns

@@ -19,7 +19,7 @@ use SeqgenTest;
 
 our @EXPORT = qw(lease_coordinator lease_node allow_nodes name_coordinator create_generators
   clone_cluster set_conf shift_clock await value error_of
-  draw draw_soon draws_nothing start_drawing drawing_goes_on files_grow finish_drawing note_ids
+  draw draw_soon draws_nothing start_drawing drawing_goes_on files_grow finish_drawing note_ids move_place
   pause resume processes_of
   held held_soon windows numbers_of all_ids_differ only_documented);
 
@@ -232,6 +232,15 @@ sub note_ids
 	return if !@ids;
 	append_to_file($file, join('', map { "$_\n" } @ids));
 	push @drawn, [ $place, $generator, $file ];
+	return;
+}
+
+# What was drawn in one place so far is another's from now on: it was moved.
+sub move_place
+{
+	my ($from, $to) = @_;
+
+	$_->[0] = $to foreach (grep { $_->[0] eq $from } @drawn);
 	return;
 }
 
