@@ -110,7 +110,6 @@
 #include "slot.h"
 #include "counter.h"
 #include "coordinator.h"
-#include "citus.h"
 #include "node.h"
 #include "window.h"
 #include "generator.h"
@@ -474,18 +473,27 @@ generator_look_after_worker(const SgGenerator *generator)
 }
 
 /*
- * A server that leaves a cluster of Citus and joins another one has another
- * number from then on, without a restart.  Where there is a coordinator it is
- * the worker that notices.
+ * A number that nobody leases was read when the generator was loaded.  Where it
+ * has become another one since, the generator goes on with that: the old one may
+ * be somebody else's by now.  Where there is a coordinator it is the worker that
+ * notices.
  */
 static void
-generator_follow_citus(const SgGenerator *generator)
+generator_check_number(SgGenerator *generator)
 {
+	SgLease		known;
 	SgLease		lease;
+	uint32		serial;
 
-	if (generator->layout.node_bits > 0 && sg_citus_is_installed() &&
-		sg_node_lease(&generator->layout, NameStr(generator->layout_name), &lease))
-		(void) sg_slot_set_lease(generator->relid, &generator->layout, &lease);
+	if (generator->layout.node_bits == 0 || !sg_node_may_change())
+		return;
+	sg_slot_get_lease(generator->slot, &known, &serial);
+	if ((known.number != 0 && known.until != PG_INT64_MAX) ||
+		!sg_node_lease(&generator->layout, NameStr(generator->layout_name), &lease) ||
+		lease.number == known.number)
+		return;
+	(void) sg_slot_set_lease(generator->relid, &generator->layout, &lease);
+	generator->validity = 0;
 }
 
 /*
@@ -512,7 +520,7 @@ generator_reserve(SgGenerator *generator, int64 needed)
 
 	if (needed > generator->max_tick)
 		report_exhausted(generator);
-	generator_follow_citus(generator);
+	generator_check_number(generator);
 	sg_slot_get_lease(slot, &lease, &serial);
 	lease_end = sg_layout_last_tick(layout, lease.until);
 	if (needed > lease_end)
@@ -1102,7 +1110,10 @@ generator_make_ready(SgGenerator *generator, const char *layout_name)
 	if (sg_kind_is_counter(generator->kind))
 		check_sequence_options(rel, NULL, &generator->increment, &generator->max_value);
 	else
+	{
+		generator_check_number(generator);
 		generator_prepare_clock(generator, rel, generator->validity != now_valid);
+	}
 	generator_count(generator);
 
 	(void) sequence_read(generator, rel, generator->slot, &known);

@@ -43,6 +43,12 @@ sg_node_own_number(int64 *number)
 }
 
 bool
+sg_node_may_change(void)
+{
+	return sg_node_id[0] == '\0' || strchr(sg_node_id, ':') != NULL;
+}
+
+bool
 sg_node_pool(const SgLayout *layout, SgPool *pool)
 {
 	pool->bits = layout->node_bits - layout->datacenter_bits;

@@ -35,6 +35,12 @@ typedef struct SgPool
  */
 extern SgNodeOrigin sg_node_own_number(int64 *number);
 
+/*
+ * May that number change while the server runs?  The group of Citus may, and
+ * the name of the database that a list goes by.
+ */
+extern bool sg_node_may_change(void);
+
 /* The pool of a layout; false for a layout without node bits. */
 extern bool sg_node_pool(const SgLayout *layout, SgPool *pool);
 

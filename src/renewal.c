@@ -370,7 +370,10 @@ loaded_note(Loaded *item, int error, const char *message)
 static bool
 loaded_set_own(Loaded *item, int64 number)
 {
-	SgLease		lease = {.number = number,.until = PG_INT64_MAX};
+	SgLease		lease = {
+		.number = number,
+		.until = PG_INT64_MAX,
+	};
 	int64		largest = sg_layout_max_own_node(&item->layout);
 
 	if (number <= largest)
@@ -758,12 +761,19 @@ static void
 answer_take(Tenancy *t, const SgTenureAnswer *grant, const pg_uuid_t *ledger_id)
 {
 	SgTenure   *row = &t->row;
+	bool		held = row->state == SG_TENURE_HELD && !by_hand(t);
 	bool		new = row->state != SG_TENURE_HELD || row->lease.number != grant->lease.number ||
 	row->lease.from != grant->lease.from;
 
 	row->state = SG_TENURE_HELD;
-	row->lease = grant->lease;
-	row->length = sg_tenure_length(grant, call.clock);
+	row->lease = held ? sg_tenure_merge(&row->lease, &grant->lease) : grant->lease;
+
+	/*
+	 * two thirds of it before the end that the coordinator knows it is
+	 * renewed
+	 */
+	row->length = sg_tenure_length(grant, call.clock) +
+		(row->lease.until - grant->lease.until) / 2 * 3;
 	row->asking = false;
 	row->has_ledger = true;
 	row->ledger_id = *ledger_id;
@@ -1173,7 +1183,7 @@ renewal_origin(int64 *number)
 static long
 renewal_run(void)
 {
-	static const SgPool hand = {.bits = 0,.datacenter = -1};
+	static const SgPool hand = {0, -1};
 	int64		number;
 	long		wait = -1;
 

@@ -29,17 +29,15 @@ lease_equal(const SgLease *a, const SgLease *b)
 }
 
 /*
- * A window that goes on where the one held began has to be that one, prolonged;
- * otherwise it has to begin after it, even if the number is the same again.
+ * A window that begins where the one held did is that one; otherwise it has to
+ * begin after it, even if the number is the same again.
  */
 static const char *
 window_problem(const SgLease *lease, const SgLease *held)
 {
 	if (held->number == 0 || lease->number != held->number)
 		return NULL;
-	if (lease->from == held->from)
-		return lease->until < held->until ? "The lease became shorter." : NULL;
-	if (lease->from < held->until)
+	if (lease->from != held->from && lease->from < held->until)
 		return "The lease begins at another time than before.";
 	return NULL;
 }
@@ -65,6 +63,16 @@ sg_tenure_problem(const SgTenureAnswer *answer, const SgTenureExpected *expected
 	return window_problem(lease, &expected->held);
 }
 
+SgLease
+sg_tenure_merge(const SgLease *held, const SgLease *granted)
+{
+	SgLease		lease = *granted;
+
+	if (held->number == granted->number && held->from == granted->from)
+		lease.until = Max(held->until, granted->until);
+	return lease;
+}
+
 int64
 sg_tenure_length(const SgTenureAnswer *answer, int64 clock)
 {
@@ -85,9 +93,9 @@ sg_tenure_renew_at(int64 until, int64 length)
 
 /* A number of at most 18 digits, perhaps below zero, and what follows it. */
 static bool
-read_number(const char **text, char end, int64 min, int64 max, int64 *value)
+read_number(const char **line, char end, int64 min, int64 max, int64 *value)
 {
-	const char *p = *text;
+	const char *p = *line;
 	bool		negative = *p == '-';
 	int			digits = 0;
 
@@ -100,19 +108,19 @@ read_number(const char **text, char end, int64 min, int64 max, int64 *value)
 		*value = -*value;
 	if (digits == 0 || *p != end || *value < min || *value > max)
 		return false;
-	*text = p + 1;
+	*line = p + 1;
 	return true;
 }
 
 /* As uuid_out writes it. */
 static bool
-read_uuid(const char **text, char *uuid)
+read_uuid(const char **line, char *uuid)
 {
 	int			i;
 
 	for (i = 0; i < SG_TENURE_UUID_SIZE - 1; i++)
 	{
-		char		c = (*text)[i];
+		char		c = (*line)[i];
 		bool		dash = i == 8 || i == 13 || i == 18 || i == 23;
 
 		if (dash ? c != '-' : !((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
@@ -120,39 +128,39 @@ read_uuid(const char **text, char *uuid)
 		uuid[i] = c;
 	}
 	uuid[i] = '\0';
-	if ((*text)[i] != ' ')
+	if ((*line)[i] != ' ')
 		return false;
-	*text +=i + 1;
+	*line += i + 1;
 	return true;
 }
 
 /* 'zone/datacenter/rack', or nothing, and the end of the line. */
 static bool
-read_location(const char **text, char *location)
+read_location(const char **line, char *location)
 {
-	const char *begin = *text;
+	const char *begin = *line;
 	int64		part;
 
 	location[0] = '\0';
 	if (*begin == '\n')
 	{
-		(*text) ++;
+		(*line)++;
 		return true;
 	}
-	if (!read_number(text, '/', 0, MAX_PLACE, &part) ||
-		!read_number(text, '/', 0, MAX_PLACE, &part) ||
-		!read_number(text, '\n', 0, MAX_PLACE, &part) ||
-		*text -begin > SG_TENURE_LOCATION_SIZE)
+	if (!read_number(line, '/', 0, MAX_PLACE, &part) ||
+		!read_number(line, '/', 0, MAX_PLACE, &part) ||
+		!read_number(line, '\n', 0, MAX_PLACE, &part) ||
+		*line - begin > SG_TENURE_LOCATION_SIZE)
 		return false;
-	memcpy(location, begin, *text -begin - 1);
-	location[*text -begin - 1] = '\0';
+	memcpy(location, begin, *line - begin - 1);
+	location[*line - begin - 1] = '\0';
 	return true;
 }
 
 bool
-sg_tenure_entry(const char **text, int64 above, SgTenureEntry *entry)
+sg_tenure_entry(const char **line, int64 above, SgTenureEntry *entry)
 {
-	const char *p = *text;
+	const char *p = *line;
 
 	if (!read_number(&p, ' ', 1, PG_INT64_MAX, &entry->serial) ||
 		entry->serial <= above ||
@@ -163,6 +171,6 @@ sg_tenure_entry(const char **text, int64 above, SgTenureEntry *entry)
 		!read_uuid(&p, entry->node) ||
 		!read_location(&p, entry->location))
 		return false;
-	*text = p;
+	*line = p;
 	return true;
 }

@@ -39,6 +39,13 @@ extern const char *sg_tenure_problem(const SgTenureAnswer *answer,
 									 const SgTenureExpected *expected);
 
 /*
+ * What is held after a grant that is right.  A coordinator that lost a renewal
+ * in a failover may end a window earlier than it told us before, but it gives
+ * that time to nobody else: the window does not become shorter.
+ */
+extern SgLease sg_tenure_merge(const SgLease *held, const SgLease *granted);
+
+/*
  * How long a lease is, by what both clocks said when it was granted: from 1 to
  * SG_TENURE_LONGEST.
  */
@@ -63,13 +70,13 @@ typedef struct SgTenureEntry
 } SgTenureEntry;
 
 /*
- * Read the line that *text begins with, and move *text to the next:
+ * Read the line that *line begins with, and move *line to the next:
  *
  *		serial bits datacenter number valid_from node location
  *
  * Serials grow: the line's must be above the one given.  False if there is no
  * such line.
  */
-extern bool sg_tenure_entry(const char **text, int64 above, SgTenureEntry *entry);
+extern bool sg_tenure_entry(const char **line, int64 above, SgTenureEntry *entry);
 
 #endif							/* SEQGEN_TENURE_RULE_H */

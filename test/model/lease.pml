@@ -324,9 +324,10 @@ inline decide(who, number_, shown, with_key)
 		:: else
 		fi
 	:: else
-	fi;
+	fi
 }
 
+/* on its way to the node, if it still is who asked */
 inline send_answer(n, who)
 {
 	if
@@ -376,10 +377,10 @@ end_here:
 			}
 		}
 	/* the DBA */
-	:: d_step { can_release(1) -> releases++; registry.row[1].released = 1; printf("%d: released\n", now) }
-	:: d_step { can_release(NUMBERS) -> releases++; registry.row[NUMBERS].released = 1; printf("%d: released\n", now) }
+	:: d_step { can_release(1) -> releases++; registry.row[1].released = 1; printf("%d: number released\n", now) }
+	:: d_step { can_release(NUMBERS) -> releases++; registry.row[NUMBERS].released = 1; printf("%d: number released\n", now) }
 	/* the last commit that gets there; before it the standby is not looked at */
-	:: d_step { failovers < FAILOVERS && !lags -> 
+	:: d_step { failovers < FAILOVERS && !lags ->
 			lags = 1;
 			copy(standby, registry);
 			k = 0;
@@ -558,7 +559,7 @@ end_here:
 #endif
 		}
 #ifdef LATE_RAISE
-	:: d_step { node[n].number != 0 && node[n].reaches == 0 -> 
+	:: d_step { node[n].number != 0 && node[n].reaches == 0 ->
 			node[n].reaches = node[n].until;
 			printf("%d: node %d reserves to %d\n", now, n, node[n].until)
 		}
@@ -621,10 +622,10 @@ init
 
 	atomic
 	{
-		#ifdef W
-watched = W;
+#ifdef W
+		watched = W;			/* a variant's counterexample needs one only */
 #else
-select (watched : 0 .. LAST_TICK);
+		select (watched : 0 .. LAST_TICK);
 #endif
 		run Time();
 		run Coordinator();

@@ -105,13 +105,21 @@ SELECT snowflake_node(snowflake_nextval('moving')) = 40 FROM range_nextval('rang
 SQL
 my ($status, $out, $err) = $node->psql('worker', q(SELECT snowflake_nextval('moving_js')),
 	extra_params => [ '-v', 'VERBOSITY=verbose' ]);
-like($err, qr/ERROR:  22023: generator "moving_js" has no node number
-DETAIL:  The node number of this database is 40 now, the largest of the layout that is not leased is 15\./,
+# the session may notice before the worker does
+like($err, qr/ERROR:  22023: (group 39 of Citus is too large for layout "js53"|generator "moving_js" has no node number
+DETAIL:  The node number of this database is 40 now, the largest of the layout that is not leased is 15\.)/,
 	'and none if its layout has no such');
 citus_group($node, 'worker', 5);
 ok($node->poll_query_until('worker', <<'SQL'), 'until there is one again');
 SELECT snowflake_node(snowflake_nextval('moving_js'), 'js53') = 6 FROM range_nextval('range_id')
 SQL
+
+# a generator that is loaded goes on with the number that is right now
+my $own_node = 'SELECT snowflake_node(snowflake_nextval())';
+citus_group($node, 'worker', 8);
+is($node->safe_psql('worker', $own_node), 9, 'a generator in use follows its database into another group');
+citus_group($node, 'worker', 511);
+like(($node->psql('worker', $own_node))[2], qr/group 511 of Citus is too large/, 'and not to one too large');
 
 # tables that are not as expected give no number, nor one from elsewhere
 sub unreadable
@@ -140,11 +148,14 @@ unreadable('ALTER TABLE pg_dist_local_group RENAME groupid TO id', 'pg_dist_loca
 	'a group of another name');
 unreadable('DROP TABLE pg_dist_node', 'pg_dist_node', 'no table of nodes');
 
-$node->append_conf('postgresql.conf', "seqgen.node_id = 'postgres:7'");
+$node->append_conf('postgresql.conf', "seqgen.node_id = 'postgres:7, renamed:8'");
 $node->restart;
 draws_number('postgres', 'default', 7, 'a number that is set wins');
 citus_group($node, 'worker', 3);
 draws_number('worker', 'default', 4, 'and databases that it does not name keep their group');
+is($node->safe_psql('worker', $own_node), 4, 'so does a generator in use');
+$node->safe_psql('postgres', 'ALTER DATABASE worker RENAME TO renamed');
+is($node->safe_psql('renamed', $own_node), 8, 'but not when the database is given a name that has a number');
 $node->stop;
 
 #
