@@ -303,16 +303,15 @@ typedef enum Renewal
 static Renewal
 renewal_judge(const Request *request, const SgNodeRow *row, bool was_holder, int64 clock)
 {
+	bool		lasts = sg_lease_may_renew(row->until, clock, row->length, max_skew());
+
 	if (!is_holder(row, request))
 		return was_holder ? RENEWAL_OVER : RENEWAL_CONFLICT;
 	if (request->generation < row->generation && is_same_attempt(row, request))
-		return RENEWAL_AGAIN;
-	if (row->released)
-		return RENEWAL_OVER;
-	if (request->generation < row->generation)
+		return lasts ? RENEWAL_AGAIN : RENEWAL_OVER;
+	if (request->generation < row->generation && !row->released)
 		return RENEWAL_CONFLICT;
-	return sg_lease_may_renew(row->until, clock, row->length, max_skew()) ?
-		RENEWAL_GRANTED : RENEWAL_OVER;
+	return lasts && !row->released ? RENEWAL_GRANTED : RENEWAL_OVER;
 }
 
 static void

@@ -298,7 +298,7 @@ SELECT count(*), bool_and(h.valid_from >= d.until) AS after_it FROM seqgen.node_
 -- a registry that was restored, and a DBA who knows better
 INSERT INTO seqgen.range_ledger (id, lease_generation) SELECT id, -1 FROM seqgen.range_ledger;
 INSERT INTO seqgen.range_ledger (id, lease_hold_until) SELECT id, 9223372036854775807 FROM seqgen.range_ledger;
-INSERT INTO seqgen.range_ledger (id) SELECT id FROM seqgen.range_ledger;
+INSERT INTO seqgen.range_ledger (id, lease_generation) SELECT id, 1 FROM seqgen.range_ledger;
 SELECT in_hold FROM seqgen.node_hold();
 SET SESSION AUTHORIZATION regress_node;
 SELECT status FROM told(33, 307);
