@@ -34,13 +34,13 @@ seqgen.lease_timeout = 60s
 CONF
 my @errors;
 
-# ---- Databases of one server, each of them a node: 60 over 8 numbers
+# ---- Databases of one server, each of them a node: 36 over 8 numbers
 
 value($node, q{DROP SERVER coordinator CASCADE});
 value($node, 'CREATE DATABASE origin TEMPLATE postgres', 'template1');
 name_coordinator($node, 'origin', $coordinator);
 
-my ($waves, $wave) = (6, 10);
+my ($waves, $wave) = (3, 12);
 my %number_of;
 my $failed = 0;
 foreach my $round (1 .. $waves)
@@ -69,7 +69,7 @@ foreach my $round (1 .. $waves)
 is($failed, 0, "$waves waves of $wave databases each: all draw");
 is(scalar(keys %number_of), $waves * $wave, 'every one of them has had a number');
 is(numbers_of($coordinator), 8, 'of the eight that there are');
-is(value($coordinator, 'SELECT count(*) >= 60 FROM seqgen.node_history WHERE bits = 4'), 't', 'each was given out many times');
+is(value($coordinator, 'SELECT count(*) >= 36 FROM seqgen.node_history WHERE bits = 4'), 't', 'each was given out many times');
 only_documented(\@errors, [ 'timeout', 'exhausted', 'gone' ], 'databases come and go');
 all_ids_differ($coordinator, 'databases come and go', registry => $coordinator);
 

@@ -43,8 +43,8 @@ my %never = (
 	until_over => [ "valid_until := clock - $minute", qr/window|lease|until|over/ ],
 	until_min => [ 'valid_until := -9223372036854775808', qr/window|lease|until/ ],
 	until_max => [ 'valid_until := 9223372036854775807', qr/window|lease|until/ ],
-	until_far => [ "valid_until := clock + 32 * 1440 * $minute::bigint", qr/window|lease|until/ ],
-	both_far => [ "valid_from := clock + 365 * 1440 * $minute::bigint; valid_until := valid_from + $minute", qr/./ ],
+	until_far => [ "valid_until := clock + 32 * 1440 * ${minute}::bigint", qr/window|lease|until/ ],
+	both_far => [ "valid_from := clock + 365 * 1440 * ${minute}::bigint; valid_until := valid_from + $minute", qr/./ ],
 	clock_null => [ 'coordinator_clock := NULL', qr/clock|null/i ],
 	ledger_null => [ 'ledger_id := NULL', qr/ledger|null/i ],
 	status_null => [ 'status := NULL', qr/status|null/i ],
@@ -84,7 +84,7 @@ my %odd = (
 	registry_location => q{registry := E'7006 3 -1 4 0 00000000-0000-4000-8000-000000000001 a''); DROP TABLE seqgen.node_lease; --\n'},
 	registry_twice => q{registry := repeat(E'7007 3 -1 4 0 00000000-0000-4000-8000-000000000001 1/2/3\n', 300)},
 	registry_many => q{registry := (SELECT string_agg(format(E'%s 3 -1 4 0 00000000-0000-4000-8000-000000000001 1/2/3\n', i), '') FROM generate_series(8000, 8400) i)},
-	clock_far => "coordinator_clock := clock + 365 * 1440 * $minute::bigint; valid_until := coordinator_clock + $minute",
+	clock_far => "coordinator_clock := clock + 365 * 1440 * ${minute}::bigint; valid_until := coordinator_clock + $minute",
 	clock_off => "coordinator_clock := -9223372036854775808");
 
 # a sound lease of a few seconds, and something wrong as soon as it is renewed:

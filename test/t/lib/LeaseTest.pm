@@ -399,7 +399,7 @@ our %documented = (
 	recovery => qr/^25006: cannot draw ids during recovery/,
 
 	# the client's own server is gone
-	gone => qr/^57P0\d: |server closed the connection|connection to server (was lost|at .* failed)|terminating connection/,
+	gone => qr/^57P0\d: |server closed the connection|connection to server .*(was lost|failed)|terminating connection/,
 	cancelled => qr/^57014: /);
 
 sub only_documented
