@@ -232,7 +232,7 @@ grant_renewal(const Request *request, SgNodeRow *row, Answer *answer_to)
 	bool		moved = strcmp(row->location, request->location) != 0;
 	int64		now = answer_to->clock;
 
-	sg_hold_lease_require_durable();
+	sg_hold_require_durable();
 	row_take_asker(row, request);
 	row->until = Max(row->until, sg_lease_until(now, request->clock, row->length));
 	if (moved)
@@ -413,7 +413,7 @@ serve_new(const Request *request, Answer *answer_to)
 		return;
 	}
 
-	sg_hold_lease_require_durable();
+	sg_hold_require_durable();
 	memset(&row, 0, sizeof(row));
 	choice = sg_registry_choose(&request->pool, now, max_skew(), &row);
 	if (choice == SG_CHOICE_BUSY)
@@ -499,7 +499,7 @@ serve_own(const Request *request, Answer *answer_to)
 			   psprintf("node number %d is that of %s", request->number, holder_text(&row)));
 		return;
 	}
-	sg_hold_lease_require_durable();
+	sg_hold_require_durable();
 	row.from = found ? Max(row.from, now) : 0;
 	row.until = Max(sg_lease_until(now, request->clock, lease_length()), row.from + 1);
 	grant_number(request, &row, !found, row.from, answer_to);
