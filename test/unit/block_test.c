@@ -12,10 +12,10 @@
  */
 #include "postgres.h"
 
-
 #include "block.h"
-#define INPUTS 10
 
+/* of a check */
+#define INPUTS	10
 #include "unit.h"
 
 #define ROUNDS			1000000

@@ -12,7 +12,6 @@
  */
 #include "postgres.h"
 
-
 #include "identity.h"
 #include "unit.h"
 

@@ -15,7 +15,6 @@
  */
 #include "postgres.h"
 
-
 #include "layout.h"
 #include "unit.h"
 

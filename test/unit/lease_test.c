@@ -13,10 +13,10 @@
  */
 #include "postgres.h"
 
-
 #include "lease.h"
-#define INPUTS 4
 
+/* of a check */
+#define INPUTS	4
 #include "unit.h"
 
 #define ROUNDS			1000000

@@ -12,7 +12,6 @@
  */
 #include "postgres.h"
 
-
 #include "located_bits.h"
 #include "unit.h"
 

@@ -13,10 +13,10 @@
  */
 #include "postgres.h"
 
-
 #include "tenure_rule.h"
-#define INPUTS 12
 
+/* of a check */
+#define INPUTS	12
 #include "unit.h"
 
 #define ROUNDS			1000000

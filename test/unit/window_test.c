@@ -13,7 +13,6 @@
  */
 #include "postgres.h"
 
-
 #include "window.h"
 #include "unit.h"
 
