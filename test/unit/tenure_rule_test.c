@@ -57,7 +57,7 @@ is_right(const SgTenureAnswer *answer, const SgTenureExpected *expected)
 
 	if (new->number < expected->first || new->number > expected->last ||
 		new->generation <= 0 || new->from < 0 || new->from >= new->until ||
-		now < 0 || (wide) new->until > longest)
+		now < 0 || new->until <= now || (wide) new->until > longest)
 		return false;
 	if (new->generation < expected->generation ||
 		(new->generation == expected->generation && !same_lease(new, held)))
