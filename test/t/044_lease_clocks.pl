@@ -79,8 +79,7 @@ sub start
 {
 	$drawing{$_} = [
 		start_drawing($cluster{$_}, clients => 2, ids => 20, pause => 0.02),
-		start_drawing($cluster{$_}, generator => 'wide', ids => 100),
-		start_drawing($cluster{$_}, generator => 'wide', stream => 1) ]
+		start_drawing($cluster{$_}, generator => 'wide', ids => 100) ]
 	  foreach (@_);
 	return;
 }

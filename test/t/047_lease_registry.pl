@@ -118,8 +118,8 @@ sub check
 	if ($answer->{generation} <= $highest)
 	{
 		wrong('generation', "$answer->{generation} after $highest")
-		  if !$again || join(' ', @{$again}{qw(number generation from until)}) ne
-			  join(' ', @{$answer}{qw(number generation from until)});
+		  if !$again || join(' ', @{$again}{qw(number from until)}) ne
+			  join(' ', @{$answer}{qw(number from until)});
 		$count{repeated}++;
 	}
 	$highest = max($highest, $answer->{generation});

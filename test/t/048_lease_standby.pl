@@ -135,6 +135,7 @@ $node->safe_psql('template1', 'CREATE DATABASE copy TEMPLATE postgres');
 draw($node, database => $_, generator => 'wide', count => 1000) foreach ('copy', 'postgres', 'copy');
 is_its_own($node, 'a template copy', 'copy');
 is_its_own($node, 'its original');
+move_place('node/copy', 'node/renamed');
 value($node, 'ALTER DATABASE copy RENAME TO renamed', 'template1');
 is(scalar(draw($node, database => 'renamed')), 100, 'a database that was renamed draws');
 $number{'node/renamed'} = delete $number{'node/copy'};
