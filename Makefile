@@ -159,7 +159,7 @@ UNIT_CFLAGS = -g -O1 -fno-omit-frame-pointer -Wall -Wextra -Wno-unused-parameter
 unit: $(addprefix test/unit/,$(UNIT))
 	@for program in $^; do ./$$program || exit 1; done
 
-test/unit/%_test: test/unit/%_test.c src/%.c $(HEADERS_ALL)
+test/unit/%_test: test/unit/%_test.c test/unit/unit.h src/%.c $(HEADERS_ALL)
 	$(CC) $(UNIT_CFLAGS) $(COPT) $(CPPFLAGS) -o $@ $(filter %.c,$^) \
 		-L$(pkglibdir) -L$(libdir) -lpgcommon -lpgport -lm
 

@@ -240,7 +240,7 @@ ledger_judge(const SgLedgerState *state, const Place *here)
 	/* what it costs is little, and what it needs is no flag that may lag */
 	if (!state->shared)
 		return VERDICT_TAKE_UP_SKIPPING;
-	if (same_database && state->synchronous && here->promoted)
+	if (same_database && state->synchronous && here->promoted && here->direct)
 		return VERDICT_TAKE_UP;
 	return same_database ? VERDICT_OTHER_TIMELINE : VERDICT_OTHER_SERVER;
 }
@@ -523,22 +523,62 @@ require_durable(void)
 								 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
 }
 
-/* Has a standby confirmed all that was given out until now?  Then note it. */
+/* Whoever grants without a standby's word holds it to the transaction's end. */
 static void
-ledger_become_synchronous(void)
+asynchronous_grant_tag(LOCKTAG *tag)
+{
+	SET_LOCKTAG_OBJECT(*tag, MyDatabaseId, RelationRelationId, sg_catalog_relation("range_ledger"), 1);
+}
+
+/*
+ * Has a standby confirmed all blocks and leases until now?  Not if one is under
+ * way that is going to commit without it.
+ */
+static void
+become_synchronous(void)
 {
 	SgLedgerState before;
 	LedgerPage	page;
 	SgLedgerState *state;
+	LOCKTAG		tag;
 
 	sg_hold_state(&before);
-	if (before.synchronous)
+	asynchronous_grant_tag(&tag);
+	if ((before.synchronous && before.lease_synchronous) ||
+		LockAcquire(&tag, ExclusiveLock, false, true) == LOCKACQUIRE_NOT_AVAIL)
 		return;
+	(void) LockRelease(&tag, ExclusiveLock, false);
+
 	sg_bound_flush(sg_hold_touch());
 	state = ledger_begin(&page);
-	if (state->number == before.number)
-		state->synchronous = true;
+	state->synchronous |= state->number == before.number;
+	state->lease_synchronous |= state->lease_generation == before.lease_generation;
 	(void) ledger_end(&page);
+}
+
+/*
+ * From now on grants are made without a standby's word.  A standby must know
+ * that before there is one, for otherwise it would trust what it has: it is
+ * told as long as there are synchronous standbys, so setting
+ * seqgen.range_require_sync off should come before synchronous_standby_names.
+ */
+static void
+become_asynchronous(void)
+{
+	SgLedgerState before;
+	LedgerPage	page;
+	SgLedgerState *state;
+	LOCKTAG		tag;
+
+	asynchronous_grant_tag(&tag);
+	(void) LockAcquire(&tag, ShareLock, false, false);
+	sg_hold_state(&before);
+	if (!before.synchronous && !before.lease_synchronous)
+		return;
+	state = ledger_begin(&page);
+	state->synchronous = false;
+	state->lease_synchronous = false;
+	sg_bound_flush(ledger_end(&page));
 }
 
 void
@@ -546,7 +586,9 @@ sg_hold_require_durable(void)
 {
 	require_durable();
 	if (sg_range_require_sync)
-		ledger_become_synchronous();
+		become_synchronous();
+	else
+		become_asynchronous();
 }
 
 XLogRecPtr
@@ -763,71 +805,6 @@ sg_hold_lease_count(int64 clock, int64 until, SgLedgerState *copy)
 	memcpy(copy, state, SG_LEDGER_STATE_SIZE);
 	(void) ledger_end(&page);
 	return generation;
-}
-
-/* Whoever leases without a standby's word holds it to the transaction's end. */
-static void
-asynchronous_lease_tag(LOCKTAG *tag)
-{
-	SET_LOCKTAG_OBJECT(*tag, MyDatabaseId, RelationRelationId, sg_catalog_relation("range_ledger"), 1);
-}
-
-/*
- * Has a standby confirmed all leases until now?  Not if one is under way that
- * is going to commit without it.
- */
-static void
-lease_become_synchronous(void)
-{
-	SgLedgerState before;
-	LedgerPage	page;
-	SgLedgerState *state;
-	LOCKTAG		tag;
-
-	sg_hold_state(&before);
-	asynchronous_lease_tag(&tag);
-	if (before.lease_synchronous ||
-		LockAcquire(&tag, ExclusiveLock, false, true) == LOCKACQUIRE_NOT_AVAIL)
-		return;
-	(void) LockRelease(&tag, ExclusiveLock, false);
-
-	sg_bound_flush(sg_hold_touch());
-	state = ledger_begin(&page);
-	if (state->lease_generation == before.lease_generation)
-		state->lease_synchronous = true;
-	(void) ledger_end(&page);
-}
-
-/*
- * From now on leases are granted without a standby's word.  A standby must know
- * that before there is one, for otherwise it would trust what it has: it is
- * told as long as there are synchronous standbys, so setting
- * seqgen.range_require_sync off should come before synchronous_standby_names.
- */
-static void
-lease_become_asynchronous(void)
-{
-	SgLedgerState before;
-	LedgerPage	page;
-	LOCKTAG		tag;
-
-	asynchronous_lease_tag(&tag);
-	(void) LockAcquire(&tag, ShareLock, false, false);
-	sg_hold_state(&before);
-	if (!before.lease_synchronous)
-		return;
-	ledger_begin(&page)->lease_synchronous = false;
-	sg_bound_flush(ledger_end(&page));
-}
-
-void
-sg_hold_lease_require_durable(void)
-{
-	require_durable();
-	if (sg_range_require_sync)
-		lease_become_synchronous();
-	else
-		lease_become_asynchronous();
 }
 
 void

@@ -89,7 +89,7 @@ extern XLogRecPtr sg_hold_count(bool shared, SgLedgerState *state);
 extern void sg_hold_note_foreign_row(bool manual);
 
 /*
- * Before a block is given out: with seqgen.range_require_sync, raise an error
+ * Before a block, or a lease, is given out: with seqgen.range_require_sync, raise an error
  * if there is no synchronous standby.  And make the transaction's commit
  * durable whatever the session has set.
  */
@@ -125,8 +125,6 @@ extern int64 sg_hold_lease_max_claim(const SgLedgerState *state);
  */
 extern int64 sg_hold_lease_count(int64 clock, int64 until, SgLedgerState *state);
 
-/* As sg_hold_require_durable, for a lease. */
-extern void sg_hold_lease_require_durable(void);
 
 /* End a hold. */
 extern void sg_hold_lease_resume(int64 clock);

@@ -232,7 +232,7 @@ grant_renewal(const Request *request, SgNodeRow *row, Answer *answer_to)
 	bool		moved = strcmp(row->location, request->location) != 0;
 	int64		now = answer_to->clock;
 
-	sg_hold_lease_require_durable();
+	sg_hold_require_durable();
 	row_take_asker(row, request);
 	row->until = Max(row->until, sg_lease_until(now, request->clock, row->length));
 	if (moved)
@@ -303,16 +303,15 @@ typedef enum Renewal
 static Renewal
 renewal_judge(const Request *request, const SgNodeRow *row, bool was_holder, int64 clock)
 {
+	bool		lasts = sg_lease_may_renew(row->until, clock, row->length, max_skew());
+
 	if (!is_holder(row, request))
 		return was_holder ? RENEWAL_OVER : RENEWAL_CONFLICT;
 	if (request->generation < row->generation && is_same_attempt(row, request))
-		return RENEWAL_AGAIN;
-	if (row->released)
-		return RENEWAL_OVER;
-	if (request->generation < row->generation)
+		return lasts ? RENEWAL_AGAIN : RENEWAL_OVER;
+	if (request->generation < row->generation && !row->released)
 		return RENEWAL_CONFLICT;
-	return sg_lease_may_renew(row->until, clock, row->length, max_skew()) ?
-		RENEWAL_GRANTED : RENEWAL_OVER;
+	return lasts && !row->released ? RENEWAL_GRANTED : RENEWAL_OVER;
 }
 
 static void
@@ -414,7 +413,7 @@ serve_new(const Request *request, Answer *answer_to)
 		return;
 	}
 
-	sg_hold_lease_require_durable();
+	sg_hold_require_durable();
 	memset(&row, 0, sizeof(row));
 	choice = sg_registry_choose(&request->pool, now, max_skew(), &row);
 	if (choice == SG_CHOICE_BUSY)
@@ -500,7 +499,7 @@ serve_own(const Request *request, Answer *answer_to)
 			   psprintf("node number %d is that of %s", request->number, holder_text(&row)));
 		return;
 	}
-	sg_hold_lease_require_durable();
+	sg_hold_require_durable();
 	row.from = found ? Max(row.from, now) : 0;
 	row.until = Max(sg_lease_until(now, request->clock, lease_length()), row.from + 1);
 	grant_number(request, &row, !found, row.from, answer_to);

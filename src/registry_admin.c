@@ -118,7 +118,7 @@ sg_node_release(PG_FUNCTION_ARGS)
 	row_argument(fcinfo, 1, &row);
 	if (!row.released)
 	{
-		sg_hold_lease_require_durable();
+		sg_hold_require_durable();
 		row.generation = sg_hold_lease_count(now, 0, &state);
 		if (row.pool.bits == 0)
 			row.until = Max(Min(row.until, now), row.from + 1);

@@ -489,7 +489,7 @@ sg_slot_set_lease(Oid relid, const SgLayout *layout, const SgLease *lease)
 {
 	SgSlot	   *slot = sg_slot_lock(relid);
 	bool		found = slot != NULL && !sg_kind_is_counter(slot->kind) &&
-		sg_layout_equal(&slot->layout, layout);
+	sg_layout_equal(&slot->layout, layout);
 
 	if (found)
 	{

@@ -54,6 +54,8 @@ sg_tenure_problem(const SgTenureAnswer *answer, const SgTenureExpected *expected
 		return "The lease has no generation.";
 	if (lease->from < 0 || lease->from >= lease->until)
 		return "The lease is empty or reversed.";
+	if (lease->until <= now)
+		return "The lease was over already when it was granted.";
 	if (now < 0 || lease->until > add_capped(now, SG_TENURE_LONGEST))
 		return "The lease lasts longer than any.";
 	if (lease->generation < expected->generation)

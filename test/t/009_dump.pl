@@ -92,6 +92,7 @@ $session->query_safe($_)
 	'INSERT INTO orders SELECT FROM generate_series(1, 100)',
 	'INSERT INTO event SELECT FROM generate_series(1, 100)');
 take($session, $_) foreach (@all);
+my $located = $session->query_safe('SELECT located_nextval()');
 $largest{renamed} += 9;
 my $contents = contents($old, 'postgres');
 
@@ -122,6 +123,9 @@ $new->command_ok([ 'pg_restore', '-e', '-d', 'custom', "$files/custom" ],
 	'restore into database custom');
 is(contents($new, 'custom'), $contents, 'a custom dump brings everything along');
 goes_on($new, 'custom', 'a custom dump', @all);
+my $there = session($new, database => 'custom', offset => $behind);
+is($there->query_safe("SELECT located_nextval() > '$located'"), 't', 'and located ids go on above those that came along');
+$there->quit;
 
 # in parallel it may load the table of generators before that of layouts: do so
 my ($list) = run_command([ 'pg_restore', '-l', "$files/custom" ]);

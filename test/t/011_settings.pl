@@ -129,7 +129,7 @@ is(value("SELECT snowflake_node(snowflake_nextval('alone'), 'alone'),
 	'0|5000', 'no number: a layout without nodes draws');
 
 # The lines of the hint are what it takes.
-my ($hint) = $stderr =~ /restart the server:\n(.*)\nOr name/s;
+my ($hint) = $stderr =~ /restart the server:\n(.*)\nOr name a coordinator/s;
 restart_with("$hint\n");
 is(value('SELECT snowflake_node(snowflake_nextval())'), 1, 'the lines of the hint make it draw');
 is(value("SELECT snowflake_node(snowflake_nextval('made_without')), snowflake_node(snowflake_nextval('made_unnumbered'))"),

@@ -12,9 +12,8 @@
  */
 #include "postgres.h"
 
-#include <stdlib.h>
-
 #include "identity.h"
+#include "unit.h"
 
 #define ROUNDS			200000
 
@@ -61,25 +60,12 @@ static const char *const malformed[] = {
 	"1/1/1/1:/x",
 };
 
-static int64 checks = 0;
-static uint64 random_state;
 
 static void
 fail(const char *condition, const char *text, int line)
 {
 	printf("line %d: not so: %s\ntext: %s\n", line, condition, text);
 	exit(1);
-}
-
-/* splitmix64 */
-static uint64
-random_bits(void)
-{
-	uint64		z = (random_state += UINT64CONST(0x9E3779B97F4A7C15));
-
-	z = (z ^ (z >> 30)) * UINT64CONST(0xBF58476D1CE4E5B9);
-	z = (z ^ (z >> 27)) * UINT64CONST(0x94D049BB133111EB);
-	return z ^ (z >> 31);
 }
 
 static uint64

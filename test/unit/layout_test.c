@@ -15,9 +15,8 @@
  */
 #include "postgres.h"
 
-#include <stdlib.h>
-
 #include "layout.h"
+#include "unit.h"
 
 #define INSTALL_SCRIPT	"sql/seqgen--1.0.sql"
 
@@ -66,9 +65,6 @@ static const struct
 	{"js53", INT64CONST(1735689600000), 1000, 41, 5, 7, false},
 };
 
-static int64 checks = 0;
-static uint64 random_state;
-
 
 static void
 fail(const SgLayout *layout, const char *condition, int line)
@@ -80,17 +76,6 @@ fail(const SgLayout *layout, const char *condition, int line)
 			   layout->time_bits, layout->node_bits, layout->sequence_bits,
 			   layout->node_last);
 	exit(1);
-}
-
-/* splitmix64 */
-static uint64
-random_bits(void)
-{
-	uint64		z = (random_state += UINT64CONST(0x9E3779B97F4A7C15));
-
-	z = (z ^ (z >> 30)) * UINT64CONST(0xBF58476D1CE4E5B9);
-	z = (z ^ (z >> 27)) * UINT64CONST(0x94D049BB133111EB);
-	return z ^ (z >> 31);
 }
 
 static int64

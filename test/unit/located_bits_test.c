@@ -12,9 +12,8 @@
  */
 #include "postgres.h"
 
-#include <stdlib.h>
-
 #include "located_bits.h"
+#include "unit.h"
 
 #define ROUNDS			1000000
 
@@ -25,8 +24,6 @@
 			fail(#condition, __LINE__); \
 	} while (0)
 
-static int64 checks = 0;
-static uint64 random_state;
 static unsigned char one[SG_LOCATED_BYTES]; /* under check, for fail() */
 static unsigned char two[SG_LOCATED_BYTES];
 
@@ -41,17 +38,6 @@ fail(const char *condition, int line)
 		printf("%02x", two[i]);
 	printf("\n");
 	exit(1);
-}
-
-/* splitmix64 */
-static uint64
-random_bits(void)
-{
-	uint64		z = (random_state += UINT64CONST(0x9E3779B97F4A7C15));
-
-	z = (z ^ (z >> 30)) * UINT64CONST(0xBF58476D1CE4E5B9);
-	z = (z ^ (z >> 27)) * UINT64CONST(0x94D049BB133111EB);
-	return z ^ (z >> 31);
 }
 
 /* A number up to the largest, often one of the ends. */

@@ -13,51 +13,21 @@
  */
 #include "postgres.h"
 
-#include <stdlib.h>
-
 #include "tenure_rule.h"
+
+/* of a check */
+#define INPUTS	12
+#include "unit.h"
 
 #define ROUNDS			1000000
 
 typedef __int128 wide;
 
-#define CHECK(condition) \
-	do { \
-		checks++; \
-		if (!(condition)) \
-			fail(#condition, __LINE__); \
-	} while (0)
-
-static int64 checks = 0;
 static int64 accepted = 0;
-static uint64 random_state;
-static int64 inputs[12];		/* of the check under way, for fail() */
-
-static void
-fail(const char *condition, int line)
-{
-	printf("line %d: not so: %s\n", line, condition);
-	printf("inputs:");
-	for (int i = 0; i < (int) lengthof(inputs); i++)
-		printf(" %lld", (long long) inputs[i]);
-	printf("\n");
-	exit(1);
-}
-
-/* splitmix64 */
-static uint64
-random_bits(void)
-{
-	uint64		z = (random_state += UINT64CONST(0x9E3779B97F4A7C15));
-
-	z = (z ^ (z >> 30)) * UINT64CONST(0xBF58476D1CE4E5B9);
-	z = (z ^ (z >> 27)) * UINT64CONST(0x94D049BB133111EB);
-	return z ^ (z >> 31);
-}
 
 /* Often one of a few numbers, and else of any magnitude. */
 static int64
-random_edgy(void)
+random_likely(void)
 {
 	static const int64 some[] = {
 		0, 1, -1, 511, 512, 1023, 1024, 1000000, SG_TENURE_LONGEST, PG_INT64_MAX, PG_INT64_MIN,
@@ -87,7 +57,7 @@ is_right(const SgTenureAnswer *answer, const SgTenureExpected *expected)
 
 	if (new->number < expected->first || new->number > expected->last ||
 		new->generation <= 0 || new->from < 0 || new->from >= new->until ||
-		now < 0 || (wide) new->until > longest)
+		now < 0 || new->until <= now || (wide) new->until > longest)
 		return false;
 	if (new->generation < expected->generation ||
 		(new->generation == expected->generation && !same_lease(new, held)))
@@ -101,16 +71,16 @@ static void
 check_grant(void)
 {
 	SgTenureAnswer answer = {
-		.lease = {random_edgy(), random_edgy(), random_edgy(), random_edgy()},
-		.coordinator_clock = random_edgy(),
+		.lease = {random_likely(), random_likely(), random_likely(), random_likely()},
+		.coordinator_clock = random_likely(),
 	};
 	SgTenureExpected expected = {
 		.first = 512,
 		.last = 1023,
-		.held = {random_bits() % 2 ? answer.lease.number : 0, random_edgy(),
-		random_bits() % 2 ? answer.lease.from : random_edgy(), random_edgy()},
-		.generation = random_edgy(),
-		.clock = random_edgy(),
+		.held = {random_bits() % 2 ? answer.lease.number : 0, random_likely(),
+		random_bits() % 2 ? answer.lease.from : random_likely(), random_likely()},
+		.generation = random_likely(),
+		.clock = random_likely(),
 	};
 	int64		length;
 

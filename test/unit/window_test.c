@@ -13,9 +13,8 @@
  */
 #include "postgres.h"
 
-#include <stdlib.h>
-
 #include "window.h"
+#include "unit.h"
 
 #define ROUNDS			1000000
 #define WINDOW			(INT64CONST(1) << 48)
@@ -30,19 +29,6 @@
 		} \
 	} while (0)
 
-static int64 checks = 0;
-static uint64 random_state;
-
-/* splitmix64 */
-static uint64
-random_bits(void)
-{
-	uint64		z = (random_state += UINT64CONST(0x9E3779B97F4A7C15));
-
-	z = (z ^ (z >> 30)) * UINT64CONST(0xBF58476D1CE4E5B9);
-	z = (z ^ (z >> 27)) * UINT64CONST(0x94D049BB133111EB);
-	return z ^ (z >> 31);
-}
 
 /* What layout.c says; sg_layout_max_id is all that window.c asks of it. */
 int64
