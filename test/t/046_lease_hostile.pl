@@ -244,7 +244,8 @@ foreach my $database (@never)
 	like($said // $error, $reason, "$database: which says why");
 	unlike($error, qr/\e|ERROR: .*ERROR:/s, "$database: in plain text");
 	cmp_ok(length($error), '<', 4000, "$database: and not too much of it");
-	is(held($node, $database), '', "$database: and nothing is held");
+	is(held($node, $database), '', "$database: and nothing is held")
+	  or diag($error, value($node, 'SELECT * FROM seqgen.node_lease', $database));
 }
 usleep(1_000_000 * (7 - (time - $started))) if time - $started < 7;
 my $elapsed = time - $started;
