@@ -412,15 +412,17 @@ report_lease_timeout(const SgGenerator *generator, const char *message)
 
 /*
  * Wait until there is a lease that a tick lies in, or one of another number, or
- * raise the error that says why there is none.
+ * raise the error that says why there is none.  The deadline is set at the first
+ * wait: the tick that is needed next may be past the next lease, too.
  */
 static void
-generator_wait_lease(SgGenerator *generator, int64 needed, uint32 serial)
+generator_wait_lease(SgGenerator *generator, int64 needed, uint32 serial, int64 *deadline)
 {
 	static uint32 wait_event = 0;
 	SgSlot	   *slot = generator->slot;
-	int64		deadline = sg_clock_elapsed() + (int64) sg_lease_timeout * 1000;
 
+	if (*deadline == 0)
+		*deadline = sg_clock_elapsed() + (int64) sg_lease_timeout * 1000;
 	if (wait_event == 0)
 		wait_event = WaitEventExtensionNew("SeqgenNodeLease");
 	generator->waits++;
@@ -429,7 +431,7 @@ generator_wait_lease(SgGenerator *generator, int64 needed, uint32 serial)
 	{
 		SgLease		lease;
 		uint32		serial_now;
-		int64		left = deadline - sg_clock_elapsed();
+		int64		left = *deadline - sg_clock_elapsed();
 		const char *reason;
 		char		message[SG_MESSAGE_SIZE];
 		int			error;
@@ -500,10 +502,11 @@ generator_check_number(SgGenerator *generator)
  * Reserve ticks at least up to the needed one.  On return limit has been
  * raised, by us or by somebody else; or false is returned, as the generator
  * had to wait for a number, and what is needed may be another tick now; or an
- * error was raised and nothing is changed that matters.
+ * error was raised and nothing is changed that matters.  *deadline is 0 at the
+ * first call of those that serve one purpose, and theirs after that.
  */
 static bool
-generator_reserve(SgGenerator *generator, int64 needed)
+generator_reserve(SgGenerator *generator, int64 needed, int64 *deadline)
 {
 	SgSlot	   *slot = generator->slot;
 	const SgLayout *layout = &generator->layout;
@@ -525,7 +528,7 @@ generator_reserve(SgGenerator *generator, int64 needed)
 	lease_end = sg_layout_last_tick(layout, lease.until);
 	if (needed > lease_end)
 	{
-		generator_wait_lease(generator, needed, serial);
+		generator_wait_lease(generator, needed, serial, deadline);
 		return false;
 	}
 	sg_clock_check(now);
@@ -567,7 +570,7 @@ generator_reserve_ahead(SgGenerator *generator, int64 tick)
 	SgSlot	   *slot = generator->slot;
 	uint64		mark = pg_atomic_read_u64(&slot->ahead);
 	int64		limit = (int64) pg_atomic_read_u64(&slot->limit);
-
+	int64		deadline = 0;
 	SgLease		lease;
 	uint32		serial;
 
@@ -576,7 +579,7 @@ generator_reserve_ahead(SgGenerator *generator, int64 tick)
 		return;
 	sg_slot_get_lease(slot, &lease, &serial);
 	if (limit < sg_layout_last_tick(&generator->layout, lease.until))
-		(void) generator_reserve(generator, limit + 1);
+		(void) generator_reserve(generator, limit + 1, &deadline);
 	else if (sg_generator_lease_wanted)
 		(void) sg_generator_lease_wanted();
 }
@@ -676,6 +679,7 @@ generator_take(SgGenerator *generator, int64 count, int64 *node)
 	int			node_bits = generator->layout.node_bits;
 	int64		floor = generator_floor(generator);
 	uint64		word = pg_atomic_read_u64(&slot->last);
+	int64		deadline = 0;
 	int64		first;
 	int64		end;
 
@@ -693,7 +697,7 @@ generator_take(SgGenerator *generator, int64 count, int64 *node)
 			generator_wait(generator, first);
 		else if (unlikely(end > (int64) pg_atomic_read_u64(&slot->limit) ||
 						  end > generator->max_tick))
-			(void) generator_reserve(generator, end);
+			(void) generator_reserve(generator, end, &deadline);
 		else if (likely(pg_atomic_compare_exchange_u64(&slot->last, &word,
 													   (uint64) end << node_bits | (uint64) *node)))
 			break;
@@ -1120,8 +1124,11 @@ generator_make_ready(SgGenerator *generator, const char *layout_name)
 	relation_close(rel, NoLock);
 	if (!known && !sg_kind_is_counter(generator->kind))
 	{
+		int64		deadline = 0;
+
 		while (!generator_reserve(generator,
-								  sg_slot_last_tick(generator->slot, generator->layout.node_bits) + 1))
+								  sg_slot_last_tick(generator->slot, generator->layout.node_bits) + 1,
+								  &deadline))
 			CHECK_FOR_INTERRUPTS();
 	}
 	else if (!known)
@@ -1325,6 +1332,7 @@ generator_raise_above(SgGenerator *generator, int64 id, int64 max_lead, bool obs
 	SgFields	fields;
 	int64		at;
 	int64		tick;
+	int64		deadline = 0;
 
 	if (!sg_layout_unpack(layout, id, &fields))
 		ereport(ERROR,
@@ -1349,7 +1357,7 @@ generator_raise_above(SgGenerator *generator, int64 id, int64 max_lead, bool obs
 		tick = sg_layout_tick_above(layout, id, sg_slot_node(generator->slot, layout->node_bits)) - 1;
 		if (tick <= (int64) pg_atomic_read_u64(&generator->slot->limit))
 			break;
-		(void) generator_reserve(generator, tick);
+		(void) generator_reserve(generator, tick, &deadline);
 	}
 	sg_slot_raise_last(generator->slot, layout->node_bits, tick);
 }

@@ -184,14 +184,16 @@ ERROR:  invalid value for parameter "seqgen.node_id": " postgres:511,shard : 2, 
 DETAIL:  The list names a database twice.
 TEXT
 
-# A database that is renamed keeps its number where that is in use, and has
-# none for what is used for the first time.
+# A database that is renamed has no number any more, as the next one of that
+# name would have the same.
 value('ALTER DATABASE shard RENAME TO renamed');
-is(value('SELECT snowflake_node(snowflake_nextval())', 'renamed'), 2,
-	'list: a generator in use when its database was renamed');
-value("SELECT snowflake_create('later')", 'renamed');
 (my $renamed = $not_set) =~ s/"postgres"/"renamed"/;
+refuses('SELECT snowflake_nextval()', $renamed, 'list: a generator in use when its database was renamed', 'renamed');
+value("SELECT snowflake_create('later')", 'renamed');
 refuses("SELECT snowflake_nextval('later')", $renamed, 'list: one used later', 'renamed');
+value('CREATE DATABASE shard TEMPLATE renamed');
+is(value('SELECT snowflake_node(snowflake_nextval())', 'shard'), 2, 'list: the next database of that name');
+value('DROP DATABASE shard');
 
 # The four databases' default generators took four slots.
 value("SELECT snowflake_create('slot_' || i) FROM generate_series(1, 13) i");
