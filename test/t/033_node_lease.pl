@@ -290,6 +290,13 @@ is( $b->safe_psql('copy', 'SELECT ledger_id FROM seqgen.node_lease'),
 	$other->safe_psql('postgres', 'SELECT id FROM seqgen.range_ledger'),
 	'and the node has it from there');
 
+# ---- a database that names itself as its coordinator
+
+name_coordinator($other, $other);
+$other->restart;
+draws_nothing($other, '55006', 'the coordinator is this database itself',
+	'nobody is their own coordinator', '30s');
+
 is($twice, 0, 'no id was drawn twice: ' . keys(%drawn) . ' in all');
 
 done_testing();

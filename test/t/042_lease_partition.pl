@@ -75,7 +75,7 @@ ok($number, 'the node has a number');
 # Shorter than the lease
 #
 
-foreach my $mode ('blackhole', 'refuse', 'hold', 'cut 1', 'delay 500')
+foreach my $mode ('blackhole', 'hold', 'cut 1', 'delay 500')
 {
 	# before a renewal is due, which lies in it then
 	my $generation = generation();
