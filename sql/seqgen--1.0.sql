@@ -10,6 +10,11 @@ COMMENT ON SCHEMA seqgen IS 'catalogs, views and administration of the extension
 -- the views and functions inside have privileges of their own
 GRANT USAGE ON SCHEMA seqgen TO PUBLIC;
 
+-- Others may have put objects into the schema of the extension before.  So views
+-- and the checks of ranges are made where none of those is seen: a function or an
+-- operator that fits the arguments better than the server's would be run by all
+-- who read the view, or add a row.
+
 
 --
 -- layout: how the bits of an id are divided
@@ -67,12 +72,14 @@ INSERT INTO seqgen.layout
 VALUES
 	('located',   '2025-01-01 00:00:00+00',     1000, 41, 10, 12, 5, true);
 
+SET LOCAL search_path = pg_catalog, pg_temp;
 CREATE VIEW seqgen.layout_info AS
 	SELECT l.name, l.epoch, l.unit_us::double precision * interval '1 microsecond' AS unit,
 		   l.time_bits, l.node_bits, l.sequence_bits, l.node_last, l.datacenter_bits, l.builtin,
 		   i.end_of_life, i.ids_per_second, i.max_node, i.max_own_node, i.max_id
 	  FROM seqgen.layout l,
 		   seqgen.layout_limits(l.epoch, l.unit_us, l.time_bits, l.node_bits, l.sequence_bits, l.datacenter_bits) i;
+SET LOCAL search_path = @extschema@, pg_temp;
 
 COMMENT ON VIEW seqgen.layout_info IS 'layouts with their end of life and the ids a second that one node can draw';
 
@@ -215,6 +222,7 @@ COMMENT ON COLUMN seqgen.range_generator.min_block_size IS 'a node that draws sl
 COMMENT ON COLUMN seqgen.range_generator.max_block_size IS 'the most that one request is given';
 
 -- the table keeps blocks from overlapping; the request that made a block finds it again
+SET LOCAL search_path = pg_catalog, pg_temp;
 CREATE TABLE seqgen.range_allocation (
 	generator seqgen.reggenerator NOT NULL,
 	block int8range NOT NULL CHECK ((lower(block) >= 1 AND upper(block) > lower(block)) IS TRUE),
@@ -232,6 +240,7 @@ CREATE TABLE seqgen.range_allocation (
 	CONSTRAINT range_allocation_request UNIQUE (incarnation, generator, request),
 	CHECK (state <> 'granted' OR (incarnation IS NOT NULL AND request IS NOT NULL))
 ) WITH (fillfactor = 80);
+SET LOCAL search_path = @extschema@, pg_temp;
 
 -- range_alloc(within) finds them without reading the ledger
 CREATE INDEX range_allocation_released ON seqgen.range_allocation (generator, block)
@@ -465,15 +474,18 @@ COMMENT ON FUNCTION seqgen.range_hold() IS 'does this coordinator hold its block
 REVOKE EXECUTE ON FUNCTION seqgen.range_hold() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION seqgen.range_hold() TO pg_monitor;
 
+SET LOCAL search_path = pg_catalog, pg_temp;
 CREATE VIEW seqgen.range_coordinator AS
 	SELECT l.id AS ledger_id, l.epoch, l.number AS ledger, h.in_hold, h.reason,
 		   l.shared, l.synchronous, l.seen_epoch, l.seen_number AS seen_ledger,
 		   l.system_identifier, l.timeline, l.database
 	  FROM seqgen.range_ledger l CROSS JOIN seqgen.range_hold() h;
+SET LOCAL search_path = @extschema@, pg_temp;
 
 COMMENT ON VIEW seqgen.range_coordinator IS 'this database as a coordinator of ranges';
 
 -- an owner sees the own generators, pg_monitor all
+SET LOCAL search_path = pg_catalog, pg_temp;
 CREATE VIEW seqgen.range_usage WITH (security_barrier) AS
 	SELECT g.generator::regclass AS generator, g.min_value, g.max_value, c.cursor, g.block_size,
 		   a.allocated,
@@ -515,6 +527,7 @@ CREATE VIEW seqgen.range_usage WITH (security_barrier) AS
 				   AND l.generator = g.generator AND l.state = 'granted'
 				   AND coalesce(l.saved, 0) < upper(l.block) - 1) s
 	 WHERE pg_has_role(k.relowner, 'USAGE') OR pg_has_role('pg_monitor', 'USAGE');
+SET LOCAL search_path = @extschema@, pg_temp;
 
 COMMENT ON VIEW seqgen.range_usage IS 'how much of each range is given out, and what is lost or at risk';
 
@@ -684,6 +697,7 @@ COMMENT ON FUNCTION seqgen.node_hold() IS 'does this coordinator hold new node n
 REVOKE EXECUTE ON FUNCTION seqgen.node_hold() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION seqgen.node_hold() TO pg_monitor;
 
+SET LOCAL search_path = pg_catalog, pg_temp;
 CREATE VIEW seqgen.nodes AS
 	SELECT n.bits, n.datacenter, n.number, n.state, n.name, n.location, n.node, n.role, n.identity,
 		   n.running, n.address, n.generation, n.key, n.valid_from, n.valid_until, n.length,
@@ -698,12 +712,14 @@ CREATE VIEW seqgen.nodes AS
 							  AND (l.datacenter_bits > 0) = (n.datacenter >= 0) END
 				  ORDER BY 1) AS layouts
 	  FROM seqgen.node n;
+SET LOCAL search_path = @extschema@, pg_temp;
 
 COMMENT ON VIEW seqgen.nodes IS 'node numbers, who has them, and until when';
 COMMENT ON COLUMN seqgen.nodes.expires IS 'how long the window lasts unless it is renewed';
 COMMENT ON COLUMN seqgen.nodes.free_at IS 'when it can be given to another unless it is renewed';
 COMMENT ON COLUMN seqgen.nodes.layouts IS 'whose ids bear the number';
 
+SET LOCAL search_path = pg_catalog, pg_temp;
 CREATE VIEW seqgen.node_registry AS
 	SELECT h.in_hold, h."until", l.id AS ledger_id, l.lease_generation AS generation,
 		   l.lease_longest::double precision * interval '1 microsecond' AS longest,
@@ -718,6 +734,7 @@ CREATE VIEW seqgen.node_registry AS
 					   count(*) FILTER (WHERE state = 'released') AS released,
 					   coalesce(sum(conflicts), 0)::bigint AS conflicts
 				  FROM seqgen.node) c;
+SET LOCAL search_path = @extschema@, pg_temp;
 
 COMMENT ON VIEW seqgen.node_registry IS 'this database as a coordinator of node numbers';
 COMMENT ON COLUMN seqgen.node_registry.leased IS 'numbers that were ever leased';
@@ -1145,21 +1162,25 @@ CREATE FUNCTION seqgen.range_block_state(
 
 COMMENT ON FUNCTION seqgen.range_block_state() IS 'blocks of ranges of this database that are loaded in shared memory';
 
+SET LOCAL search_path = pg_catalog, pg_temp;
 CREATE VIEW seqgen.range_block AS
 	SELECT generator,
 		   CASE WHEN hi IS NOT NULL THEN int8range(lo, hi) END AS block,
 		   CASE WHEN next_hi IS NOT NULL THEN int8range(next_lo, next_hi) END AS next_block,
 		   "position", saved_position, seconds_left, state, message
 	  FROM seqgen.range_block_state();
+SET LOCAL search_path = @extschema@, pg_temp;
 
 COMMENT ON VIEW seqgen.range_block IS 'blocks that this node gives values out of, and how long they last';
 COMMENT ON COLUMN seqgen.range_block."position" IS 'newest value given out';
 COMMENT ON COLUMN seqgen.range_block.saved_position IS 'after a crash values go on above this one';
 COMMENT ON COLUMN seqgen.range_block.seconds_left IS 'how long both blocks last at the present rate; NULL while it is not known';
 
+SET LOCAL search_path = pg_catalog, pg_temp;
 CREATE VIEW seqgen.range_in_doubt AS
 	SELECT generator::regclass AS generator, block, size, incarnation, request, requested_at
 	  FROM seqgen.range_holding WHERE state = 'in doubt';
+SET LOCAL search_path = @extschema@, pg_temp;
 
 COMMENT ON VIEW seqgen.range_in_doubt
 	IS 'blocks, or requests for blocks, that may be another server''s, and are not used';
@@ -1227,6 +1248,7 @@ CREATE FUNCTION seqgen.node_own(OUT number bigint, OUT origin text, OUT "now" ti
 COMMENT ON FUNCTION seqgen.node_own()
 	IS 'the node number of this database that is set or Citus'', else NULL, and the time by seqgen''s clock';
 
+SET LOCAL search_path = pg_catalog, pg_temp;
 CREATE VIEW seqgen.node_number AS
 	SELECT n.bits, n.datacenter, n.number, n.origin, n.generation, n.valid_from, n.valid_until, n.state, n.message,
 		   (SELECT string_agg(s.srvname, ', ' ORDER BY s.srvname)
@@ -1247,6 +1269,7 @@ CREATE VIEW seqgen.node_number AS
 				   l.message, l.valid_until - l.length * 2 / 3 * interval '1 microsecond'
 			  FROM (SELECT) u LEFT JOIN seqgen.node_lease l ON l.bits = 0 AND l.number = o.number
 			 WHERE o.number IS NOT NULL) n;
+SET LOCAL search_path = @extschema@, pg_temp;
 
 COMMENT ON VIEW seqgen.node_number IS 'the node numbers of this database, and where they come from';
 COMMENT ON COLUMN seqgen.node_number.bits IS 'width of the number; 0 for one that serves for all widths';
@@ -1302,6 +1325,7 @@ CREATE FUNCTION seqgen.generator_state(
 
 COMMENT ON FUNCTION seqgen.generator_state() IS 'generators of this database that are loaded in shared memory';
 
+SET LOCAL search_path = pg_catalog, pg_temp;
 CREATE VIEW seqgen.stat_generator AS
 	SELECT coalesce(g.generator::oid, s.generator::oid)::regclass AS generator,
 		   coalesce(g.kind, 'snowflake') AS kind, g.layout, s.last_value, s.durable_bound, s.lead,
@@ -1311,6 +1335,7 @@ CREATE VIEW seqgen.stat_generator AS
 		   coalesce(s.clock_steps_back, 0) AS clock_steps_back,
 		   coalesce(s.foreign_ids, 0) AS foreign_ids
 	  FROM seqgen.generator g FULL JOIN seqgen.generator_state() s ON s.generator::oid = g.generator::oid;
+SET LOCAL search_path = @extschema@, pg_temp;
 
 COMMENT ON VIEW seqgen.stat_generator IS 'generators of this database, and what they did since the server started';
 COMMENT ON COLUMN seqgen.stat_generator.foreign_ids
@@ -1326,10 +1351,12 @@ CREATE FUNCTION seqgen.backend_state(
 
 COMMENT ON FUNCTION seqgen.backend_state() IS 'sessions and prepared transactions that drew ids';
 
+SET LOCAL search_path = pg_catalog, pg_temp;
 CREATE VIEW seqgen.stat_backend AS
 	SELECT b.pid, b.prepared_xid, d.datname, b.snowflake_issued, b.range_issued, b.located_issued,
 		   b.last_value, b.transaction_floor
 	  FROM seqgen.backend_state() b LEFT JOIN pg_catalog.pg_database d ON d.oid = b.database;
+SET LOCAL search_path = @extschema@, pg_temp;
 
 COMMENT ON VIEW seqgen.stat_backend IS 'sessions and prepared transactions that drew ids';
 

@@ -100,11 +100,15 @@ duration_text(int64 us)
 	return psprintf("%.0f min", (double) us / USECS_PER_SEC / SECS_PER_MINUTE);
 }
 
-/* A detail, followed by what the background worker noted, if it did. */
+/*
+ * A detail, followed by what the background worker noted, if it did: a message
+ * that is no sentence, as errors are.
+ */
 static const char *
 with_reason(const char *detail, const char *message)
 {
-	return message != NULL && message[0] != '\0' ? psprintf("%s %s", detail, message) : detail;
+	return message != NULL && message[0] != '\0' ?
+		psprintf("%s The background worker reports: %s.", detail, message) : detail;
 }
 
 /* A text field of a row that SPI returned, copied to the given context. */
@@ -412,11 +416,11 @@ check_coordinator(Finding *finding)
 		return;
 	}
 
-	/* it answers; is what it answers of use? */
+	/* it answers; is what it answers of use?  A refusal is that of the number */
 	report(finding, VERDICT_OK, psprintf("The coordinator answers. %s", heard), NULL);
 	count = lease_rows(&rows);
 	for (int i = 0; i < count; i++)
-		if (rows[i].message != NULL)
+		if (rows[i].message != NULL && strcmp(rows[i].state, "refused") != 0)
 			report_worse(finding, VERDICT_WARNING, coordinator_says(rows[i].message, heard), hint);
 	sg_slot_visit(visit_supply, &ranges);
 	if (ranges.verdict == VERDICT_WARNING)

@@ -388,12 +388,12 @@ generator_write_bound(SgGenerator *generator, Relation rel, SgStorage storage,
 }
 
 static void
-report_no_lease(const SgGenerator *generator, int error, const char *message)
+report_no_lease(const SgGenerator *generator, int error, const char *detail)
 {
 	ereport(ERROR,
 			(errcode(error),
 			 errmsg("generator \"%s\" has no node number", get_rel_name(generator->relid)),
-			 errdetail_internal("%s", message),
+			 errdetail_internal("%s", detail),
 			 errhint("See seqgen.node_number, and SELECT * FROM seqgen.doctor().")));
 }
 
@@ -445,7 +445,7 @@ generator_wait_lease(SgGenerator *generator, int64 needed, uint32 serial, int64 
 		if (reason != NULL)
 			report_no_lease(generator, ERRCODE_INSUFFICIENT_RESOURCES, reason);
 		if (error != 0)
-			report_no_lease(generator, error, message);
+			report_no_lease(generator, error, psprintf(_("The background worker reports: %s"), message));
 		if (left <= 0)
 			report_lease_timeout(generator, message);
 		(void) ConditionVariableTimedSleep(&slot->supplied,
