@@ -15,7 +15,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(usleep);
 
-use LeaseTest;
+use LeaseTest qw(:DEFAULT @errors %number);
 use RangeTest ();
 use SeqgenTest;
 
@@ -29,36 +29,7 @@ my $proxy = RangeTest::Proxy->new($coordinator);
 my $node = lease_node('node', $proxy,
 	allows_streaming => 1,
 	conf => "seqgen.debug_boot_id = 'first'\nrestart_after_crash = on\nmax_worker_processes = 24");
-my @errors;
-my %number;	# by place
 my $no_number = qr/ERROR:  08006: generator \"dense\" got no node number within 1000 ms/;
-
-sub is_its_own
-{
-	my ($cluster, $name, $database) = @_;
-	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	my $number = held($cluster, $database);
-	my $place = $cluster->name . '/' . ($database // '');
-	my ($twin) = grep { $_ ne $place && $number{$_} eq $number } sort keys %number;
-
-	cmp_ok($number || 0, '>=', 64, "$name: it has a number, of the upper half");
-	is($twin, undef, "$name: nobody else has it");
-	$number{$place} = $number;
-	return;
-}
-
-# Draw under load for a moment, on all of these at once.
-sub draw_together
-{
-	my ($name, @clusters) = @_;
-	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	my @drawing = map { start_drawing($_, clients => 2), start_drawing($_, generator => 'wide', ids => 200) } @clusters;
-
-	ok(drawing_goes_on(@drawing), "$name: all draw");
-	usleep(200_000);
-	finish_drawing(\@errors, @drawing);
-	return;
-}
 
 draw_together('the original', $node);
 is_its_own($node, 'the original');

@@ -21,7 +21,9 @@ our @EXPORT = qw(lease_coordinator lease_node allow_nodes name_coordinator creat
   clone_cluster set_conf shift_clock await value error_of
   draw draw_soon draws_nothing start_drawing drawing_goes_on files_grow finish_drawing note_ids move_place
   pause resume processes_of
-  held held_soon windows numbers_of all_ids_differ only_documented);
+  held held_soon windows numbers_of all_ids_differ only_documented
+  is_its_own draw_together);
+our @EXPORT_OK = qw(@errors %number);
 
 # In layouts of this many node bits the numbers that are leased are few, so
 # that they go from hand to hand.  Of layout dense a unit of time has four ids:
@@ -554,6 +556,37 @@ placed AS (SELECT g.*, w.serial FROM grouped g LEFT JOIN w
 SELECT (SELECT count(*) FROM placed WHERE serial IS NULL),
 	   (SELECT count(*) FROM (SELECT FROM placed GROUP BY serial HAVING count(DISTINCT place) > 1) t)
 SQL
+	return;
+}
+
+our @errors;	# that clients of draw_together met
+our %number;	# that is_its_own has found, by place
+
+# A server, or database of it, has a leased number that no other one has.
+sub is_its_own
+{
+	my ($cluster, $name, $database) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	my $number = held($cluster, $database);
+	my $place = $cluster->name . '/' . ($database // '');
+	my ($twin) = grep { $_ ne $place && $number{$_} eq $number } sort keys %number;
+
+	cmp_ok($number || 0, '>=', 2 ** ($node_bits - 1), "$name: it has a number, of the upper half");
+	is($twin, undef, "$name: nobody else has it");
+	$number{$place} = $number;
+	return;
+}
+
+# Draw under load for a moment, on all of these at once.
+sub draw_together
+{
+	my ($name, @clusters) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	my @drawing = map { start_drawing($_, clients => 2), start_drawing($_, generator => 'wide', ids => 200) } @clusters;
+
+	ok(drawing_goes_on(@drawing), "$name: all draw");
+	usleep(200_000);
+	finish_drawing(\@errors, @drawing);
 	return;
 }
 
