@@ -111,15 +111,14 @@ sub check
 {
 	my ($request, $answer) = @_;
 	my ($number, $from, $until) = @{$answer}{qw(number from until)};
-	my $again = $request->{granted};
+	my $again = $request->{granted} //= {};
 
 	wrong('number', $number) if $number < $first_number || $number > $last_number;
 	wrong('window', "$from $until") if $from >= $until;
 	if ($answer->{generation} <= $highest)
 	{
 		wrong('generation', "$answer->{generation} after $highest")
-		  if !$again || join(' ', @{$again}{qw(number from until)}) ne
-			  join(' ', @{$answer}{qw(number from until)});
+		  if !$again->{"$number $from $until"};
 		$count{repeated}++;
 	}
 	$highest = max($highest, $answer->{generation});
@@ -131,7 +130,7 @@ sub check
 		wrong('overlap', "number $number: [$from, $until) of $request->{holder}, [$since, $end) of $holder");
 	}
 	push @{ $windows{$number} }, [ $request->{holder}, $from, $until ];
-	$request->{granted} = $answer;
+	$again->{"$number $from $until"} = 1;
 	return;
 }
 
