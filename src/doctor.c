@@ -281,6 +281,22 @@ check_leased(Finding *finding)
 						 psprintf("Number %lld is leased from the coordinator.", (long long) rows[i].number), NULL);
 }
 
+/* Neither is a number set, nor can one be leased. */
+static void
+check_none(Finding *finding)
+{
+	LeaseRow   *rows;
+	int			count = lease_rows(&rows);
+	const char *detail = "There is no node number, so generators whose ids bear one cannot be drawn from.";
+
+	for (int i = 0; i < count; i++)
+		if (rows[i].bits > 0 && rows[i].number != 0 && rows[i].until > sg_clock_now())
+			detail = psprintf("Number %lld is leased, and cannot be renewed: no foreign server names a coordinator any more.",
+							  (long long) rows[i].number);
+	report(finding, VERDICT_WARNING, detail,
+		   "Set seqgen.node_id, or name a coordinator that leases numbers.");
+}
+
 static void
 check_node_number(Finding *finding)
 {
@@ -296,8 +312,7 @@ check_node_number(Finding *finding)
 	if (origin == SG_NODE_NONE && sg_coordinator_exists())
 		check_leased(finding);
 	else if (origin == SG_NODE_NONE)
-		report(finding, VERDICT_WARNING, "There is no node number, so generators whose ids bear one cannot be drawn from.",
-			   "Set seqgen.node_id, or name a coordinator that leases numbers.");
+		check_none(finding);
 	else
 	{
 		report(finding, VERDICT_OK,
@@ -324,10 +339,11 @@ check_lease(Finding *finding)
 {
 	LeaseRow   *rows;
 	int64		now = sg_clock_now();
+	int64		number;
 	int			count;
 
 	report(finding, VERDICT_OFF, "No number is leased.", NULL);
-	if (RecoveryInProgress() || !sg_coordinator_exists())
+	if (RecoveryInProgress() || sg_node_own_number(&number) != SG_NODE_NONE)
 		return;
 	count = lease_rows(&rows);
 	for (int i = 0; i < count; i++)

@@ -142,4 +142,10 @@ $a->append_conf('postgresql.conf', 'seqgen.debug_clock_offset = 0');
 $a->reload;
 becomes($a, $_, 'ok', 'well again') foreach qw(coordinator lease coordinator_clock);
 
+# nobody names a coordinator any more
+$a->safe_psql('postgres', 'DROP SERVER coordinator CASCADE');
+is(verdict($a, 'node_number'), 'warning', 'the number will be lost');
+like(detail($a, 'node_number'), qr/Number \d+ is leased, and cannot be renewed/, 'and why');
+like(detail($a, 'lease'), qr/Number \d+ is leased until/, 'when');
+
 done_testing();
