@@ -56,22 +56,13 @@ my %end = (
 		my $pids = $node->safe_psql('postgres', q{
 			SELECT pid FROM pg_stat_activity
 			 WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()});
-		my $there = backends_of_now();
+		my $before = checkpointer($node);
 		kill('SEGV', (shuffle(split(/\n/, $pids)))[0]);
-		$node->poll_query_until('postgres', "SELECT $there", 'f')
-		  or BAIL_OUT('the server does not come back');
+		await_checkpointer_after($node, $before);
 	},
 	'clean restart' => sub {
 		$node->restart;
 	});
-
-# An expression that is true as long as no crash has ended all backends.
-sub backends_of_now
-{
-	my $pid = $node->safe_psql('postgres',
-		q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'});
-	return "count(*) > 0 FROM pg_stat_activity WHERE backend_type = 'checkpointer' AND pid = $pid";
-}
 
 # Start four psql and a pgbench of four.  Returns their handles, and the files
 # with the answers.  Each round sees the clock three seconds further back, for

@@ -177,17 +177,14 @@ sub end_clients
 sub kill_process
 {
 	my ($node, $signal, $which) = @_;
-	my $old = $node->safe_psql('postgres',
-		q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'});
+	my $before = checkpointer($node);
 	my @pids = split /\n/, $node->safe_psql('postgres',
 		"SELECT pid FROM pg_stat_activity WHERE $which AND pid <> pg_backend_pid()");
 
 	BAIL_OUT("seed $seed: no process of " . $node->name . " where $which") unless @pids;
 	kill($signal, $pids[ int rand @pids ]);
 	end_clients($node);
-	$node->poll_query_until('postgres',
-		"SELECT count(*) > 0 FROM pg_stat_activity WHERE backend_type = 'checkpointer' AND pid <> $old")
-	  or BAIL_OUT("seed $seed: a server does not come back");
+	await_checkpointer_after($node, $before);
 	start_clients($node);
 	return;
 }

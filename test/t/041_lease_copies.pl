@@ -47,9 +47,9 @@ draw_together('after crashes', $node);
 is(held($node), $original, 'after crashes it has its number back');
 
 # shared memory is made anew under a postmaster that stays
-my ($backend) = processes_of($node, 'checkpointer');
-kill('KILL', $backend);
-$node->poll_query_until('postgres', q{SELECT pid <> } . $backend . q{ FROM pg_stat_activity WHERE backend_type = 'checkpointer'});
+my $before = checkpointer($node);
+kill('KILL', $before);
+await_checkpointer_after($node, $before);
 draw_together('after a restart by the postmaster', $node);
 is(held($node), $original, 'also then');
 

@@ -6,12 +6,14 @@ use strict;
 use warnings;
 
 use Exporter 'import';
+use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(usleep);
 
 our @EXPORT = qw(seqgen_cluster session fails crash restart_after_crash
+  checkpointer await_checkpointer_after
   %largest take run_script ids_only_grew);
 
 our %largest;	# by generator, the largest id that a test has seen
@@ -153,6 +155,36 @@ sub crash
 		$node->stop('immediate');
 	}
 	restart_after_crash($node);
+	return;
+}
+
+# The process that tells one life of the processes of a server from the next:
+# when one of them crashes, the postmaster ends all, and starts anew.
+sub checkpointer
+{
+	my ($node) = @_;
+	return $node->safe_psql('postgres',
+		q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'});
+}
+
+# Wait until there is another checkpointer than before.  A psql that cannot
+# connect may be gone before it is written a query, as poll_query_until does,
+# and that is an error (EPIPE) which ends the test; so the query is an argument.
+sub await_checkpointer_after
+{
+	my ($node, $before) = @_;
+	my $deadline = time + $PostgreSQL::Test::Utils::timeout_default;
+	my $query = qq{SELECT pid <> $before FROM pg_stat_activity WHERE backend_type = 'checkpointer'};
+	my ($out, $err) = ('', '');
+
+	while (time < $deadline)
+	{
+		IPC::Run::run([ 'psql', '-XAtq', '-c', $query, $node->connstr('postgres') ],
+			'<', '/dev/null', '>', \$out, '2>', \$err);
+		return if $out eq "t\n";
+		usleep(100_000);
+	}
+	BAIL_OUT($node->name . " does not come back: $err");
 	return;
 }
 
