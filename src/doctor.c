@@ -268,7 +268,10 @@ check_leased(Finding *finding)
 {
 	LeaseRow   *rows;
 	int			count = lease_rows(&rows);
+	int			leased = 0;
+	StringInfoData numbers;
 
+	initStringInfo(&numbers);
 	report(finding, VERDICT_OFF, "The number is leased as soon as a generator needs one.", NULL);
 	for (int i = 0; i < count; i++)
 		if (rows[i].bits > 0 && rows[i].number == 0)
@@ -277,8 +280,12 @@ check_leased(Finding *finding)
 									 rows[i].message),
 						 "See the check of the coordinator.");
 		else if (rows[i].bits > 0)
-			report_worse(finding, VERDICT_OK,
-						 psprintf("Number %lld is leased from the coordinator.", (long long) rows[i].number), NULL);
+			appendStringInfo(&numbers, "%s%lld", leased++ == 0 ? "" : ", ", (long long) rows[i].number);
+	if (leased > 0)
+		report_worse(finding, VERDICT_OK,
+					 psprintf(leased == 1 ? "Number %s is leased from the coordinator." :
+							  "Numbers %s, one of each width, are leased from the coordinator.", numbers.data),
+					 NULL);
 }
 
 /* Neither is a number set, nor can one be leased. */
