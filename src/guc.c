@@ -229,46 +229,47 @@ assign_debug_clock_offset(double newval, void *extra)
 	sg_debug_clock_offset_us = (int64) rint(newval * 1000.0);
 }
 
-void
-sg_guc_init(void)
+/* Those of the server's start, which cannot be defined later. */
+static void
+define_start_settings(void)
 {
-	/* settings of the server's start cannot be defined later */
-	if (process_shared_preload_libraries_in_progress)
-	{
-		DefineCustomStringVariable("seqgen.node_id",
-								   "Sets this server's node number, or the node numbers of its databases.",
-								   "A number, or a list such as \"shard1:1, shard2:2\".",
-								   &sg_node_id,
-								   "",
-								   PGC_POSTMASTER,
-								   0,
-								   check_node_id, NULL, NULL);
-		DefineCustomStringVariable("seqgen.location",
-								   "Sets where this server is, as zone/datacenter/rack.",
-								   "Three numbers from 0 to 255, as in \"3/5/1\".",
-								   &sg_location_text,
-								   "",
-								   PGC_POSTMASTER,
-								   0,
-								   check_location, assign_location, NULL);
-		DefineCustomIntVariable("seqgen.max_generators",
-								"Sets the maximum number of generators in use over all databases.",
-								"Each takes about 900 bytes of shared memory.",
-								&sg_max_generators,
-								1024, 16, 1000000,
-								PGC_POSTMASTER,
-								0,
-								NULL, NULL, NULL);
-		DefineCustomStringVariable("seqgen.debug_boot_id",
-								   "Replaces the kernel's boot id, for tests.",
-								   NULL,
-								   &sg_debug_boot_id,
-								   "",
-								   PGC_POSTMASTER,
-								   GUC_NO_SHOW_ALL | GUC_NOT_IN_SAMPLE,
-								   NULL, NULL, NULL);
-	}
+	DefineCustomStringVariable("seqgen.node_id",
+							   "Sets this server's node number, or the node numbers of its databases.",
+							   "A number, or a list such as \"shard1:1, shard2:2\".",
+							   &sg_node_id,
+							   "",
+							   PGC_POSTMASTER,
+							   0,
+							   check_node_id, NULL, NULL);
+	DefineCustomStringVariable("seqgen.location",
+							   "Sets where this server is, as zone/datacenter/rack.",
+							   "Three numbers from 0 to 255, as in \"3/5/1\".",
+							   &sg_location_text,
+							   "",
+							   PGC_POSTMASTER,
+							   0,
+							   check_location, assign_location, NULL);
+	DefineCustomIntVariable("seqgen.max_generators",
+							"Sets the maximum number of generators in use over all databases.",
+							"Each takes about 900 bytes of shared memory.",
+							&sg_max_generators,
+							1024, 16, 1000000,
+							PGC_POSTMASTER,
+							0,
+							NULL, NULL, NULL);
+	DefineCustomStringVariable("seqgen.debug_boot_id",
+							   "Replaces the kernel's boot id, for tests.",
+							   NULL,
+							   &sg_debug_boot_id,
+							   "",
+							   PGC_POSTMASTER,
+							   GUC_NO_SHOW_ALL | GUC_NOT_IN_SAMPLE,
+							   NULL, NULL, NULL);
+}
 
+static void
+define_clock_settings(void)
+{
 	DefineCustomIntVariable("seqgen.reserve_ahead",
 							"Sets how far ahead of the clock ids are reserved.",
 							"A crash can leave ids ahead of the clock by this much.",
@@ -293,6 +294,35 @@ sg_guc_init(void)
 							PGC_SIGHUP,
 							GUC_UNIT_S,
 							NULL, NULL, NULL);
+	DefineCustomRealVariable("seqgen.debug_clock_offset",
+							 "Shifts every reading of the clock, for tests.",
+							 NULL,
+							 &debug_clock_offset,
+							 0.0, -CLOCK_OFFSET_MAX, CLOCK_OFFSET_MAX,
+							 PGC_SUSET,
+							 GUC_UNIT_MS | GUC_NO_SHOW_ALL | GUC_NOT_IN_SAMPLE,
+							 NULL, assign_debug_clock_offset, NULL);
+}
+
+static void
+define_node_settings(void)
+{
+	DefineCustomIntVariable("seqgen.lease",
+							"Sets how long a coordinator leases a node number for.",
+							"The servers that may become the coordinator should have the same setting.",
+							&sg_lease,
+							3600, 1, 30 * 86400,
+							PGC_SIGHUP,
+							GUC_UNIT_S,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("seqgen.max_node_skew",
+							"Sets how far the clocks of nodes may be from their coordinator's.",
+							"Beyond it no node number is leased, nor renewed.",
+							&sg_max_node_skew,
+							900, 1, 86400,
+							PGC_SIGHUP,
+							GUC_UNIT_S,
+							NULL, NULL, NULL);
 	DefineCustomIntVariable("seqgen.lease_timeout",
 							"Sets how long a session waits for a node number.",
 							NULL,
@@ -301,6 +331,11 @@ sg_guc_init(void)
 							PGC_USERSET,
 							GUC_UNIT_MS,
 							NULL, NULL, NULL);
+}
+
+static void
+define_range_settings(void)
+{
 	DefineCustomIntVariable("seqgen.range_target",
 							"Sets how long a block of a range should last.",
 							"Blocks that last less grow, blocks that last more than twice as long shrink.",
@@ -318,7 +353,7 @@ sg_guc_init(void)
 							GUC_UNIT_MS,
 							NULL, NULL, NULL);
 	DefineCustomBoolVariable("seqgen.range_require_sync",
-							 "Grants blocks only if a synchronous standby confirms them.",
+							 "Grants blocks and node numbers only if a synchronous standby confirms them.",
 							 "A promoted standby then goes on granting by itself.",
 							 &sg_range_require_sync,
 							 false,
@@ -333,30 +368,16 @@ sg_guc_init(void)
 							PGC_SIGHUP,
 							GUC_UNIT_S,
 							NULL, NULL, NULL);
-	DefineCustomIntVariable("seqgen.lease",
-							"Sets how long a coordinator leases a node number for.",
-							"The servers that may become the coordinator should have the same setting.",
-							&sg_lease,
-							3600, 1, 30 * 86400,
-							PGC_SIGHUP,
-							GUC_UNIT_S,
-							NULL, NULL, NULL);
-	DefineCustomIntVariable("seqgen.max_node_skew",
-							"Sets how far the clocks of nodes may be from their coordinator's.",
-							"Beyond it no node number is leased, nor renewed.",
-							&sg_max_node_skew,
-							900, 1, 86400,
-							PGC_SIGHUP,
-							GUC_UNIT_S,
-							NULL, NULL, NULL);
-	DefineCustomRealVariable("seqgen.debug_clock_offset",
-							 "Shifts every reading of the clock, for tests.",
-							 NULL,
-							 &debug_clock_offset,
-							 0.0, -CLOCK_OFFSET_MAX, CLOCK_OFFSET_MAX,
-							 PGC_SUSET,
-							 GUC_UNIT_MS | GUC_NO_SHOW_ALL | GUC_NOT_IN_SAMPLE,
-							 NULL, assign_debug_clock_offset, NULL);
+}
+
+void
+sg_guc_init(void)
+{
+	if (process_shared_preload_libraries_in_progress)
+		define_start_settings();
+	define_clock_settings();
+	define_node_settings();
+	define_range_settings();
 
 	/*
 	 * Without the preload the settings of the server's start are unknown
