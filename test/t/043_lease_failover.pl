@@ -91,6 +91,16 @@ sub registry_of
 	return value($server, "SELECT $columns FROM seqgen.node_registry");
 }
 
+# Does a node hold a lease that lasts?
+sub leased
+{
+	my ($server) = @_;
+	return value($server, <<"SQL") ne '0';
+SELECT count(*) FROM seqgen.node_lease
+ WHERE bits = $LeaseTest::node_bits AND valid_until > clock_timestamp()
+SQL
+}
+
 # Wait until a renewal was noted: then a lease lasts for two thirds at least.
 sub await_renewal
 {
@@ -192,8 +202,10 @@ ok(await('it hears of a newer state', sub { registry_of($first, 'in_hold') eq 't
 start('f');
 $error = draws_nothing(node('f'), qr/ERROR: .*number.*may have lost leases/s, 'it gives no number to a new node');
 
-# a DBA who knows that all others are gone need not wait for its end
+# a DBA who knows that all leases from elsewhere are over need not wait for its end
 node($_)->stop('immediate') foreach ('c', 'e');
+ok(await('the end of these leases', sub { !grep { leased(node($_)) } ('a', 'd') }),
+	'what the last coordinator granted is over');
 like(error_of($first, 'SELECT seqgen.node_resume()', extra_params => [ '-U', 'noderole' ]),
 	qr/permission denied/, 'nobody but a DBA resumes');
 my $resumed_at = time;
@@ -204,7 +216,6 @@ draws($_, 'as well') foreach ('a', 'd');
 finish(\@errors, 'a', 'd', 'f');
 only_documented(\@errors, [ 'timeout', 'hold' ], 'back and alone');
 
-# what a and d draw under their old numbers ends with their leases
 all_ids_differ($first, 'all in all');
 $_->stop foreach (map { node($_) } 'a', 'd', 'f');
 $first->stop;
