@@ -401,14 +401,14 @@ sg_counter_install(Oid relid, int64 lo, int64 hi, int64 position, bool near_end)
 }
 
 void
-sg_counter_note(Oid relid, const char *message)
+sg_counter_note(Oid relid, const char *told, const char *message)
 {
 	SgSlot	   *slot = sg_slot_lock(relid);
 
 	if (slot != NULL)
 	{
 		LWLockAcquire(blocks_lock(), LW_EXCLUSIVE);
-		if (slot->blocks.message[0] == '\0')
+		if (slot->blocks.message[0] == '\0' || strcmp(slot->blocks.message, told) == 0)
 			strlcpy(slot->blocks.message, message, SG_MESSAGE_SIZE);
 		LWLockRelease(blocks_lock());
 	}

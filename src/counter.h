@@ -51,8 +51,11 @@ extern bool sg_counter_blocks(Oid relid, SgBlocks *blocks, int64 *last);
 extern bool sg_counter_install(Oid relid, int64 lo, int64 hi, int64 position,
 							   bool near_end);
 
-/* Tell those who wait what is being done, unless they have been told more. */
-extern void sg_counter_note(Oid relid, const char *message);
+/*
+ * Tell those who wait what is being done, unless they have been told more; told
+ * is what may be told otherwise now, or empty.
+ */
+extern void sg_counter_note(Oid relid, const char *told, const char *message);
 
 /*
  * Tell those who wait how things stand.  That the next block has to be waited

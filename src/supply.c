@@ -649,8 +649,8 @@ call_send(CallPurpose purpose, Supplied *s, const SgHolding *holding, int64 last
 	params[10] = last > 0 ? int64_text(last) : NULL;
 	sg_session_ask(&supply_caller, &sg_block_question, params);
 	if (purpose == CALL_FETCH)
-		sg_counter_note(s->relid, psprintf(_("waiting for an answer of the coordinator \"%s\""),
-										   sg_session_server()));
+		sg_counter_note(s->relid, "", psprintf(_("waiting for an answer of the coordinator \"%s\""),
+											   sg_session_server()));
 }
 
 /* Note a request, and send it. */
@@ -941,8 +941,8 @@ supply_may_call(Supplied *s)
 	if (sg_session_is_ready(&supply_caller))
 		return true;
 	if (!sg_session_is_open())
-		sg_counter_note(s->relid, psprintf(_("connecting to the coordinator \"%s\""),
-										   sg_session_server()));
+		sg_counter_note(s->relid, "", psprintf(_("connecting to the coordinator \"%s\""),
+											   sg_session_server()));
 	return false;
 }
 
@@ -1090,7 +1090,7 @@ supply_generator(Supplied *s)
 	{
 		if (!supply_load(s))
 		{
-			sg_counter_note(s->relid, _("the sequence is locked by another transaction"));
+			sg_counter_note(s->relid, "", _("the sequence is locked by another transaction"));
 			s->rest_until = sg_clock_elapsed() + FIRST_REST;
 			return sg_worker_ms_until(s->rest_until);
 		}
@@ -1135,10 +1135,12 @@ supply_moved(bool own_changed)
 static void
 supply_note_all(const char *message)
 {
+	static char told[SG_MESSAGE_SIZE] = "";
 	ListCell   *cell;
 
 	foreach(cell, sg_slot_relids(SG_KIND_RANGE))
-		sg_counter_note(lfirst_oid(cell), message);
+		sg_counter_note(lfirst_oid(cell), told, message);
+	strlcpy(told, message, sizeof(told));
 }
 
 static long
