@@ -138,7 +138,7 @@ DECLARE
 BEGIN
 	FOR i IN 1 .. nodes LOOP
 		-- time goes on, by fits and starts, and now and then it is stepped back
-		offset_ms := offset_ms + CASE WHEN i % 50 = 0 THEN -3000 * random() ELSE 250 * random() END;
+		offset_ms := offset_ms + CASE WHEN i % 50 = 0 THEN -3000 * random() ELSE 400 * random() END;
 		PERFORM set_config('seqgen.debug_clock_offset', (1000 * round(offset_ms / 1000))::text, false);
 		t := ask('node' || i, 'key' || i, bits => 11, skew => (8000000 * (random() - 0.5))::bigint);
 		IF t.status <> 'granted' THEN
