@@ -33,6 +33,7 @@
 #include "utils/timestamp.h"
 
 #include "guc.h"
+#include "clock.h"
 #include "catalog.h"
 #include "coordinator.h"
 #include "sequence.h"
@@ -184,11 +185,12 @@ static bool
 node_write(SgStatement *statement, const Request *request)
 {
 	NameData	role = request->block.owner;
-	Datum		values[4] = {
+	Datum		values[5] = {
 		UUIDPGetDatum(&request->block.node),
 		CStringGetTextDatum(request->identity),
 		UUIDPGetDatum(&request->running),
 		NameGetDatum(&role),
+		TimestampTzGetDatum(sg_unix_to_timestamp(sg_clock_now())),
 	};
 
 	return sg_allocation_execute(statement, values, NULL) > 0;
@@ -200,10 +202,9 @@ node_insert(const Request *request)
 	static SgStatement insert = {
 		"INSERT INTO seqgen.range_node"
 		" (node, identity, running, role, address, first_seen, last_seen)"
-		" VALUES ($1, $2, $3, $4, pg_catalog.inet_client_addr(),"
-		" pg_catalog.clock_timestamp(), pg_catalog.clock_timestamp())"
+		" VALUES ($1, $2, $3, $4, pg_catalog.inet_client_addr(), $5, $5)"
 		" ON CONFLICT (node) DO NOTHING",
-		4, {UUIDOID, TEXTOID, UUIDOID, NAMEOID}, NULL
+		5, {UUIDOID, TEXTOID, UUIDOID, NAMEOID, TIMESTAMPTZOID}, NULL
 	};
 
 	(void) node_write(&insert, request);
@@ -215,10 +216,10 @@ node_update(const Request *request)
 {
 	static SgStatement update = {
 		"UPDATE seqgen.range_node SET identity = $2, running = $3, role = $4,"
-		" address = pg_catalog.inet_client_addr(), last_seen = pg_catalog.clock_timestamp()"
+		" address = pg_catalog.inet_client_addr(), last_seen = $5"
 		" WHERE ctid OPERATOR(pg_catalog.=) (SELECT ctid FROM seqgen.range_node"
 		"   WHERE node OPERATOR(pg_catalog.=) $1 FOR UPDATE SKIP LOCKED)",
-		4, {UUIDOID, TEXTOID, UUIDOID, NAMEOID}, NULL
+		5, {UUIDOID, TEXTOID, UUIDOID, NAMEOID, TIMESTAMPTZOID}, NULL
 	};
 
 	return node_write(&update, request);
@@ -229,7 +230,7 @@ static bool
 node_take_over(const NodeRow *row, SgLedgerGrant *grant)
 {
 	int64		patience = (int64) MISSED_REPORTS * sg_range_report_interval * USECS_PER_SEC;
-	int64		left = row->last_seen + patience - GetCurrentTimestamp();
+	int64		left = row->last_seen + patience - sg_unix_to_timestamp(sg_clock_now());
 
 	if (left <= 0)
 		return true;
